@@ -1,0 +1,1 @@
+"""Doing it: issuance, ordering, leases."""

@@ -1,0 +1,1 @@
+"""What the vendor emulators share: the server, faults, clocks, a locally made CA. Never imported to reconcile."""

@@ -1,0 +1,1 @@
+"""YAML into typed manifests with their positions; references; tenant selection; the formatter."""

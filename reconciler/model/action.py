@@ -1,0 +1,121 @@
+"""What a plan consists of: actions, things that stand in the way, and notes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from reconciler.model.desired import DesiredKey, DesiredLevel, Source
+from reconciler.model.names import ObjectId
+from reconciler.model.observed import Observed
+from reconciler.model.state import Intent, Previous, Record
+
+
+class ActionKind(StrEnum):
+    """What a reviewer reads."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    ROTATE = "rotate"
+    RETIRE = "retire"
+    REPAIR = "repair"
+    LOCK = "lock"
+    UNLOCK = "unlock"
+    DELETE = "delete"
+    ADOPT = "adopt"
+
+
+class Operation(StrEnum):
+    """What the apply does for it."""
+
+    CREATE = "create"
+    """Create an access level, under an intent."""
+    ISSUE = "issue"
+    """Create a key and store its secret, under an intent."""
+    REGENERATE = "regenerate"
+    """Give an existing key a new secret and store it, under an intent."""
+    UPDATE = "update"
+    """Change fields in place."""
+    RECORD = "record"
+    """Change only what our state says (close or drop an intent, remember protection, an owner)."""
+    DELETE = "delete"
+    """Delete the object at the vendor, and every version of its secret."""
+    REMOVE = "remove"
+    """Delete one vendor-side incarnation (a retiring generation, an orphan); the current secret stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field of one object, old → new, in canonical values. `path` is the manifest's field, dotted for nested ones."""
+
+    path: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do to one object, with what an apply needs to do it."""
+
+    kind: ActionKind
+    operation: Operation
+    object: ObjectId
+    changes: tuple[Change, ...] = ()
+    reason: str = ""
+    digest: str = ""
+    """SHA-256 over what was decided on: the desired object, what it depends on, and the observed object."""
+    desired: DesiredLevel | DesiredKey | None = None
+    observed: Observed | None = None
+    record: Record | None = None
+    intent: Intent | None = None
+    vendor_id: str = ""
+    """What is updated, regenerated or deleted."""
+    generation: int = 1
+    base_version: int = 0
+    """The secret path's version when this was planned."""
+    previous: Previous | None = None
+    """What becomes the retiring generation once this one is stored (rotation with overlap)."""
+
+    @property
+    def source(self) -> Source | None:
+        """The manifest that asks for it, if one does."""
+        return self.desired.source if self.desired is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """An object that cannot be reconciled, why, and what a person should do."""
+
+    object: ObjectId
+    reason: str
+    hint: str = ""
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a reviewer should know that needs no action of ours."""
+
+    object: ObjectId | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TenantPlan:
+    """Everything about one tenant, in the order in which it will be done."""
+
+    tenant: str
+    provider: str
+    endpoint: str
+    actions: tuple[Action, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+    notes: tuple[Note, ...] = ()
+    unmanaged: tuple[Observed, ...] = ()
+    population: int = 0
+    """Objects of ours that exist: what guardrail ratios count against."""
+    state_version: int = 0
+    """Version of the state document that this was planned on; 0 if there is none yet."""
+    undocumented: tuple[str, ...] = ()
+    """Operations in this plan whose evidence is not `documented`."""

@@ -1,0 +1,154 @@
+"""What the manifests ask for, one tenant at a time, with every reference and selector resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from reconciler.model.names import Kind, ObjectId
+
+
+class Source:
+    """Where in the manifests something stands. `str()` gives `file:line:col`, lines and columns counted from 1."""
+
+    __slots__ = ("column", "file", "line")
+
+    def __init__(self, file: str, line: int, column: int = 1) -> None:
+        self.file = file
+        self.line = line
+        self.column = column
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+    def __repr__(self) -> str:
+        return f"Source({self})"
+
+
+class KeyState(StrEnum):
+    """What a manifest wants a key to be."""
+
+    ACTIVE = "active"
+    LOCKED = "locked"
+    ABSENT = "absent"
+
+
+class Unmanaged(StrEnum):
+    """What to do about objects at the vendor that are not ours."""
+
+    REPORT = "report"
+    IGNORE = "ignore"
+
+
+class Strategy(StrEnum):
+    """How a rotation puts the next secret in place."""
+
+    OVERLAP = "overlap"
+    IN_PLACE = "inPlace"
+
+
+@dataclass(frozen=True, slots=True)
+class LevelRef:
+    """A key's access level: one of ours by its manifest's name, or one that the vendor ships by the vendor's name."""
+
+    name: str
+    existing: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name} (existing)" if self.existing else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """How often a key gets a new secret, and how long the old one goes on working beside it."""
+
+    every: timedelta
+    overlap: timedelta = timedelta(0)
+    strategy: Strategy = Strategy.OVERLAP
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class VaultPath:
+    """A KV v2 entry. As text: `secret/security-keys/dsm-prod/splunk`, the form that `vault kv get` takes."""
+
+    mount: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.mount}/{self.path}"
+
+    def lies_under(self, other: VaultPath) -> bool:
+        """Whether this entry is the other one, or below it."""
+        return self.mount == other.mount and (self.path + "/").startswith(other.path.rstrip("/") + "/")
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRef:
+    """Where a tenant's vendor credential is: in Vault, or in environment variables (field name → variable name)."""
+
+    vault: VaultPath | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredLevel:
+    """One access level as the manifests want it. `permissions` is the manifest's own tree, unchanged."""
+
+    tenant: str
+    name: str
+    description: str
+    permissions: Mapping[str, Any]
+    protect: bool
+    source: Source
+    owner: str = ""
+
+    @property
+    def id(self) -> ObjectId:
+        """`AccessLevel/NAME`."""
+        return ObjectId(Kind.ACCESS_LEVEL, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredKey:
+    """One key of one tenant as the manifests want it. `expires` is in UTC, whole seconds, and exclusive."""
+
+    tenant: str
+    name: str
+    owner: str
+    description: str
+    level: LevelRef
+    expires: datetime | None
+    rotation: Rotation | None
+    state: KeyState
+    protect: bool
+    options: Mapping[str, Any]
+    allowed_ips: tuple[Any, ...]
+    scope: Any
+    secret_path: VaultPath
+    source: Source
+
+    @property
+    def id(self) -> ObjectId:
+        """`ApiKey/NAME`."""
+        return ObjectId(Kind.API_KEY, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredTenant:
+    """One tenant and everything that the manifests want in it, sorted by name."""
+
+    name: str
+    provider: str
+    endpoint: str
+    credentials_plan: CredentialRef
+    credentials_apply: CredentialRef
+    secrets: VaultPath
+    """Mount and path *template* of the tenant's secrets, with `{tenant}` and `{key}` still in it."""
+    unmanaged: Unmanaged
+    levels: tuple[DesiredLevel, ...]
+    keys: tuple[DesiredKey, ...]
+    source: Source
+    labels: Mapping[str, str] = field(default_factory=dict)

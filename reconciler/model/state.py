@@ -1,0 +1,128 @@
+"""The state document of one tenant: the non-secret facts about what is ours. Its format is PROTOCOL's, version 1.
+
+Records say what exists, intents what was about to happen when a run last wrote, the lease who may write now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+FORMAT: Final = 1
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class IntentAction(StrEnum):
+    """What a run was about to do at the vendor."""
+
+    CREATE = "create"
+    REGENERATE = "regenerate"
+
+
+class Phase(StrEnum):
+    """Where a key is in its life (PROTOCOL.md, "Rotation")."""
+
+    ISSUING = "issuing"
+    CURRENT = "current"
+    LOCKED = "locked"
+    QUARANTINED = "quarantined"
+    REVOKED = "revoked"
+    BLOCKED = "blocked"
+
+
+class Lease(_Document):
+    """Who may write. `expires` is the Vault server's time, UTC."""
+
+    run: str
+    holder: str
+    since: datetime
+    expires: datetime
+
+
+class Previous(_Document):
+    """The generation before the current one, which goes on working until `until`."""
+
+    vendor_id: str
+    generation: int
+    nonce: str
+    until: datetime
+
+
+class Revoked(_Document):
+    """A tombstone: recovery of this object only ever removes."""
+
+    at: datetime
+    by: str
+    reason: str
+
+
+class Record(_Document):
+    """One object that is ours."""
+
+    vendor_id: str
+    generation: int = 1
+    nonce: str
+    phase: Phase = Phase.CURRENT
+    mount: str = ""
+    path: str = ""
+    version: int = 0
+    """The Vault version that holds the current secret; 0 for objects without one."""
+    issued_at: datetime | None = None
+    expires: datetime | None = None
+    owner: str = ""
+    protect: bool = False
+    previous: Previous | None = None
+    revoked: Revoked | None = None
+    handoff: Mapping[str, Any] | None = None
+
+
+class Intent(_Document):
+    """What was about to be done, written before the vendor call. `base_version` is the secret path's version then."""
+
+    run: str
+    action: IntentAction
+    generation: int = 1
+    nonce: str
+    base_version: int = 0
+    mount: str = ""
+    path: str = ""
+    vendor_id: str = ""
+    """The key whose secret is being regenerated; empty for a creation."""
+
+
+class StateDocument(_Document):
+    """All of one tenant. Keys of `objects` and `intents` are `Kind/name`."""
+
+    format: Literal[1] = FORMAT
+    estate: UUID
+    tenant: str
+    provider: str
+    endpoint: str
+    credentials: Mapping[str, Any] = Field(default_factory=dict)
+    lease: Lease | None = None
+    objects: Mapping[str, Record] = Field(default_factory=dict)
+    intents: Mapping[str, Intent] = Field(default_factory=dict)
+
+    def record(self, key: str, record: Record | None) -> StateDocument:
+        """A copy in which the object has this record, or none."""
+        return self.model_copy(update={"objects": _put(self.objects, key, record)})
+
+    def intend(self, key: str, intent: Intent | None) -> StateDocument:
+        """A copy in which the object has this open intent, or none."""
+        return self.model_copy(update={"intents": _put(self.intents, key, intent)})
+
+
+def _put(items: Mapping[str, Any], key: str, value: object | None) -> dict[str, Any]:
+    changed = {k: v for k, v in items.items() if k != key}
+    if value is not None:
+        changed[key] = value
+    return changed

@@ -1,0 +1,1 @@
+"""Trend Micro Deep Security, Workload Security, and Server & Workload Protection (API family A)."""
