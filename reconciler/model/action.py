@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.model.desired import DesiredKey, DesiredLevel, Source
 from reconciler.model.names import ObjectId
 from reconciler.model.observed import Observed
-from reconciler.model.state import Intent, Previous, Record
+from reconciler.model.state import Intent, Record
 
 
 class ActionKind(StrEnum):
@@ -64,8 +64,10 @@ class Action:
     object: ObjectId
     changes: tuple[Change, ...] = ()
     reason: str = ""
-    digest: str = ""
-    """SHA-256 over what was decided on: the desired object, what it depends on, and the observed object."""
+    wanted: str = ""
+    """Digest of the desired object and of what it depends on."""
+    seen: str = ""
+    """Digest of the observed object and its record, volatile facts left out."""
     desired: DesiredLevel | DesiredKey | None = None
     observed: Observed | None = None
     record: Record | None = None
@@ -73,10 +75,25 @@ class Action:
     vendor_id: str = ""
     """What is updated, regenerated or deleted."""
     generation: int = 1
+    """The generation that this leads to."""
     base_version: int = 0
-    """The secret path's version when this was planned."""
-    previous: Previous | None = None
-    """What becomes the retiring generation once this one is stored (rotation with overlap)."""
+    """The version of the secret's path when this was planned: the base for check-and-set."""
+    level_id: str | None = None
+    """Keys: the vendor's id of the wanted access level, None while it does not exist yet."""
+
+    @property
+    def key(self) -> DesiredKey:
+        """The key that is wanted; TypeError for an action that wants none."""
+        if not isinstance(self.desired, DesiredKey):
+            raise TypeError(f"{self.kind} of {self.object} wants no key")
+        return self.desired
+
+    @property
+    def level(self) -> DesiredLevel:
+        """The access level that is wanted; TypeError for an action that wants none."""
+        if not isinstance(self.desired, DesiredLevel):
+            raise TypeError(f"{self.kind} of {self.object} wants no access level")
+        return self.desired
 
     @property
     def source(self) -> Source | None:
@@ -117,5 +134,5 @@ class TenantPlan:
     """Objects of ours that exist: what guardrail ratios count against."""
     state_version: int = 0
     """Version of the state document that this was planned on; 0 if there is none yet."""
-    undocumented: tuple[str, ...] = ()
-    """Operations in this plan whose evidence is not `documented`."""
+    vanished: int = 0
+    """Recorded objects that the vendor no longer lists and nobody asked to remove."""

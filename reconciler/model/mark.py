@@ -13,7 +13,7 @@ import secrets
 from typing import Final, NamedTuple
 from uuid import UUID
 
-_MARK: Final = re.compile(r"\s*\[rcl:([0-9a-f]{16}):([0-9]{1,9}):([a-z2-7]{16})\]\s*\Z")
+_MARK: Final = re.compile(r"\[rcl:([0-9a-f]{16}):([0-9]{1,9}):([a-z2-7]{16})\]\s*\Z")
 _ANYWHERE: Final = re.compile(r"\[rcl:[^\]]*\]")
 
 

@@ -55,6 +55,9 @@ class Previous(_Document):
     generation: int
     nonce: str
     until: datetime
+    mount: str = ""
+    path: str = ""
+    """Where its secret still lies, if the key's path has moved since; empty otherwise."""
 
 
 class Revoked(_Document):

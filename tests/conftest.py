@@ -1,0 +1,5 @@
+"""Fixtures for every test. pytest takes plugins from this conftest only, so that folders below name none of their own."""
+
+from __future__ import annotations
+
+pytest_plugins = ("tests.support.emulators", "tests.support.openbao", "tests.support.world")
