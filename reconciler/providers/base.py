@@ -7,11 +7,13 @@ A session knows nothing of planning or applying: in a planning run its transport
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+from reconciler.model.credential import Credential
 from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant
 from reconciler.model.mark import Mark
 from reconciler.model.observed import Fields, Observed, ObservedTenant
@@ -91,14 +93,6 @@ class Problem(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
-    """A vendor credential: its fields, and the endpoint that it may be sent to (None: from the environment)."""
-
-    fields: Mapping[str, Secret]
-    endpoint: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Issued:
     """What issuing a key gave: the vendor's id, and what consumers need, field by field, for Vault."""
 
@@ -125,6 +119,9 @@ class ConnectionSettings:
     ca_cert: str | bool = True
     user_agent: str = "access-reconciler"
     connections: int = 8
+    sleep: Callable[[float], None] = time.sleep
+    before_write: Callable[[], None] | None = None
+    """Called right before each request that is not a read is sent, waiting for a turn included; it raises to stop it."""
 
 
 class Session(Protocol):
@@ -134,8 +131,10 @@ class Session(Protocol):
     writes that give the same result when made twice.
     """
 
-    calls: int
-    """How many requests were sent so far."""
+    @property
+    def calls(self) -> int:
+        """How many requests were sent so far."""
+        ...
 
     def observe(self) -> ObservedTenant:
         """List everything that can be managed, with the documented minimum of calls."""

@@ -1,0 +1,183 @@
+"""What an HTTP answer means: the one place where statuses and bodies become errors, whatever the vendor.
+
+What an unclear answer means depends on the call. A read, or a write that gives the same result when made twice, may be
+made again. A call that must be made once (a creation, a new secret) may have acted: only a later look can tell.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any, Final, NoReturn
+
+from reconciler.errors import (
+    AuthenticationFailed,
+    Conflict,
+    ContractBroken,
+    NotFound,
+    NotPermitted,
+    OutcomeUnknown,
+    RateLimited,
+    ReconcilerError,
+    Rejected,
+    RetryLater,
+)
+
+
+class Effect(StrEnum):
+    """What making a call twice would do."""
+
+    READ = "read"
+    REPEATABLE = "repeatable"
+    """A write that gives the same result when made twice."""
+    ONCE = "once"
+    """A write that must not be repeated blindly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One vendor operation as a request: method, path template, and what making it twice would do."""
+
+    method: str
+    template: str
+    effect: Effect
+    answers: bool = True
+    """Whether success has a JSON object as its body."""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.template}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Answer:
+    """What came back. The body may hold a secret, so an answer has no representation."""
+
+    status: int
+    content_type: str
+    body: bytes
+    retry_after: str = ""
+    date: str = ""
+
+    @property
+    def is_html(self) -> bool:
+        """Whether this is a page for people, which no API sends."""
+        return "html" in self.content_type.lower() or self.body.lstrip()[:1] == b"<"
+
+
+_CANNOT_TELL: Final = "it may have acted all the same: look before doing anything else"
+_BETWEEN: Final = (
+    "something between here and the vendor answered (a proxy, a login page, a wrong path): check the endpoint"
+)
+
+
+def unclear(call: Call, what: str) -> ReconcilerError:
+    """The error for a call without a trustworthy answer: sent, perhaps acted on."""
+    if call.effect is Effect.ONCE:
+        return OutcomeUnknown(what, hint=_CANNOT_TELL)
+    return RetryLater(what, hint="try again later")
+
+
+def broken(call: Call, what: str, hint: str) -> ReconcilerError:
+    """The error for an answer that cannot be understood, where trying again would not help."""
+    return OutcomeUnknown(what, hint=_CANNOT_TELL) if call.effect is Effect.ONCE else ContractBroken(what, hint=hint)
+
+
+def read(call: Call, answer: Answer, place: str, message: str) -> dict[str, Any]:
+    """The JSON object of an answer of success; for every other answer its error.
+
+    `place` is the endpoint; `message` is what the server said, already safe to show.
+    """
+    if not 200 <= answer.status < 300:
+        raise refusal(call, answer, place, message)
+    what = f"{call} at {place} was answered with HTTP {answer.status} and"
+    if answer.is_html:
+        raise broken(call, f"{what} an HTML page", _BETWEEN)
+    if not answer.body.strip() and not call.answers:
+        return {}
+    parsed = parse(answer.body)
+    if isinstance(parsed, dict):
+        return parsed
+    if not call.answers:
+        return {}
+    raise broken(call, f"{what} something that is no JSON object", "the vendor's API may have changed")
+
+
+def refusal(call: Call, answer: Answer, place: str, message: str) -> ReconcilerError:  # noqa: PLR0911
+    """The error for a status that is no success. Total: every status from 100 to 599 has one."""
+    status = answer.status
+    said = f": {message}" if message else ""
+    what = f"{call} at {place} was answered with HTTP {status}{said}"
+    match status:
+        case 401:
+            hint = "the credential is wrong, expired or locked; not tried again, for failures lock keys"
+            return AuthenticationFailed(what, hint=hint)
+        case 429:
+            hint = "other integrations use up the vendor's rate limit"
+            return RateLimited(what, hint=hint, delay=retry_after(answer))
+        case 503 if call.effect is Effect.ONCE:
+            # A gateway says this too, about a request that it has passed on.
+            return unclear(call, what)
+        case 503:
+            return RetryLater(what, hint="the vendor is not available", delay=retry_after(answer))
+        case 407:
+            return ContractBroken(what, hint="a proxy wants credentials of its own: check HTTPS_PROXY")
+        case 408:
+            return unclear(call, what)
+        case _ if 300 <= status < 400:
+            return ContractBroken(
+                f"{what}, a redirect", hint="redirects are not followed, for the credential would go along"
+            )
+        case _ if 400 <= status < 500:
+            return _client_error(answer, what)
+        case _ if 500 <= status < 600:
+            return unclear(call, what)
+        case _:
+            return ContractBroken(what, hint=_BETWEEN)
+
+
+def _client_error(answer: Answer, what: str) -> ReconcilerError:
+    if answer.is_html:
+        return ContractBroken(f"{what} and an HTML page", hint=_BETWEEN)
+    match answer.status:
+        case 403:
+            return NotPermitted(what, hint="the credential works but its role lacks a right for this")
+        case 404 if parse(answer.body) is None:
+            return ContractBroken(f"{what} and no JSON", hint=_BETWEEN)
+        case 404:
+            return NotFound(what)
+        case 409 | 412:
+            return Conflict(what)
+        case _:
+            return Rejected(what)
+
+
+def parse(body: bytes) -> Any:
+    """The JSON value of a body, or None if it is not strictly JSON (RFC 8259, UTF-8)."""
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def retry_after(answer: Answer) -> float | None:
+    """Seconds that the server asks us to wait (RFC 9110 10.2.3: seconds, or a date); None if it does not say."""
+    text = answer.retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    until = _date(text)
+    return max(0.0, (until - (_date(answer.date) or datetime.now(UTC))).total_seconds()) if until is not None else None
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

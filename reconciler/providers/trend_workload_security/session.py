@@ -1,0 +1,106 @@
+"""The connected half of the provider: one tenant, with everything in canonical fields."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from reconciler.model.credential import Credential
+from reconciler.model.mark import Mark
+from reconciler.model.observed import Fields, Observed, ObservedTenant
+from reconciler.providers.base import ConnectionSettings, Issued, Verification
+from reconciler.providers.pacing import Pacer
+from reconciler.providers.trend_workload_security import mapping
+from reconciler.providers.trend_workload_security.client import PAGE, Client
+
+
+class Session:
+    """See `reconciler.providers.base.Session`. Three calls observe a tenant of fewer than 5,000 keys and roles."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        credential: Credential,
+        settings: ConnectionSettings,
+        *,
+        page: int = PAGE,
+        pacer: Pacer | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        self._client = Client(
+            endpoint, credential, settings, page=page, pacer=pacer, clock=clock, sleep=sleep or settings.sleep
+        )
+        self._unknown_rights: dict[str, tuple[tuple[str, str, str], ...]] = {}
+
+    @property
+    def calls(self) -> int:
+        """How many requests were sent so far."""
+        return self._client.calls
+
+    def observe(self) -> ObservedTenant:
+        """List keys and roles, and find out which key is ours."""
+        keys = self._client.search_keys()
+        roles = self._client.search_roles()
+        own = self._client.current_key_id()
+        levels = tuple(mapping.observed_level(role) for role in roles)
+        self._unknown_rights = {level.vendor_id: mapping.unknown_rights(level) for level in levels}
+        return ObservedTenant(
+            levels=levels,
+            keys=tuple(mapping.observed_key(key) for key in keys),
+            own_key_id=str(own) if own is not None else None,
+        )
+
+    def create_level(self, name: str, fields: Fields, mark: Mark) -> str:
+        """Create an administrator role."""
+        return self._client.create_role(mapping.role_to_create({**fields, "name": name}, mark))
+
+    def update_level(self, vendor_id: str, fields: Fields, mark: Mark) -> None:
+        """Send the whole role, with every right that is not wanted as false, those of newer servers included."""
+        body = mapping.role_to_update(fields, mark, also_revoked=self._unknown_rights.get(vendor_id, ()))
+        self._client.modify_role(vendor_id, body)
+
+    def delete_level(self, vendor_id: str) -> None:
+        """Delete the role; one that is gone already is success."""
+        self._client.delete_role(vendor_id)
+
+    def create_key(self, name: str, fields: Fields, level_id: str, mark: Mark) -> Issued:
+        """Create a key. `Issued.secret` holds `secretKey`, `keyId` and `endpoint`, what the vendor's SDK needs."""
+        return self._client.create_key(mapping.key_to_create({**fields, "name": name}, level_id, mark))
+
+    def update_key(self, vendor_id: str, changed: Fields, level_id: str | None, mark: Mark) -> None:
+        """Send the changed properties only; nothing at all if there are none."""
+        body = mapping.key_to_update(changed, level_id, mark)
+        if body:
+            self._client.modify_key(vendor_id, body)
+
+    def regenerate_key(self, vendor_id: str) -> Issued:
+        """Give the key a new secret; the former one stops authenticating at once (T3)."""
+        return self._client.regenerate_key(vendor_id)
+
+    def delete_key(self, vendor_id: str) -> None:
+        """Delete the key; one that is gone already is success."""
+        self._client.delete_key(vendor_id)
+
+    def find_key(self, name: str, mark: Mark) -> Observed | None:
+        """The key of that name with that mark."""
+        found = map(mapping.observed_key, self._client.search_keys(_exactly("keyName", name)))
+        return next((key for key in found if key.mark == mark), None)
+
+    def find_level(self, name: str, mark: Mark) -> Observed | None:
+        """The role of that name with that mark."""
+        found = map(mapping.observed_level, self._client.search_roles(_exactly("name", name)))
+        return next((level for level in found if level.mark == mark), None)
+
+    def verify(self, issued: Issued) -> Verification:
+        """Authenticate with a new secret as the key that it belongs to."""
+        return self._client.verify(issued)
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._client.close()
+
+
+def _exactly(field: str, value: str) -> dict[str, object]:
+    """A criterion that takes `_` and `%` for what they are: wildcards are on by default (A6)."""
+    return {"fieldName": field, "stringTest": "equal", "stringValue": value, "stringWildcards": False}

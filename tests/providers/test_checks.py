@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from reconciler.providers.checks import did_you_mean, endpoint_problem, is_loopback, nearest, same_endpoint
+
+
+def test_nearest() -> None:
+    """Case does not count; what is far away is not suggested."""
+    assert nearest("TIMEZONE", ("locale", "timeZone")) == "timeZone"
+    assert nearest("colour", ("locale", "timeZone")) == ""
+    assert did_you_mean("lokale", ("locale", "timeZone")) == "did you mean 'locale'?"
+    assert did_you_mean("colour", ("locale", "timeZone")) == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("10.0.0.1", False),
+        ("example", False),
+    ],
+)
+def test_loopback(host: str, loopback: bool) -> None:
+    """Only this machine's own addresses and name."""
+    assert is_loopback(host) is loopback
+
+
+def test_endpoints() -> None:
+    """Places are compared, not spellings."""
+    assert endpoint_problem("https://x/api") == ""
+    assert same_endpoint("https://X/api/", "https://x:443/api")
+    assert same_endpoint("http://x:80/api", "http://x/api")
+    assert not same_endpoint("http://x:443/api", "https://x/api")
+    assert not same_endpoint("https://x/api", "https://x/API")
