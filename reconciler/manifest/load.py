@@ -1,0 +1,271 @@
+"""From files to the estate: `load_estate` for those who use it, `validate` for those who want to know what is wrong."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler.errors import InvalidInput
+from reconciler.manifest import drafts, models, positions, reader
+from reconciler.manifest.check import Finding, Wrong, check
+from reconciler.manifest.expand import Expansion
+from reconciler.manifest.problems import InvalidManifests, Problem, Severity
+from reconciler.manifest.references import Broken
+from reconciler.manifest.settings import SettingsDraft, digest, to_estate
+from reconciler.manifest.source import ROOT_FILE, below, find_root, read, resolved, shown
+from reconciler.model.desired import DesiredTenant, Source, VaultPath
+from reconciler.model.estate import Estate
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What validation found: problems sorted by place, and how many documents in how many files were looked at."""
+
+    problems: tuple[Problem, ...]
+    documents: int
+    files: int
+
+    @property
+    def errors(self) -> int:
+        """How many problems are errors."""
+        return sum(problem.severity is Severity.ERROR for problem in self.problems)
+
+
+def load_estate(path: Path, *, now: datetime | None = None) -> Estate:
+    """Load the estate that a file or folder belongs to: `reconciler.yaml` is looked for from there upward.
+
+    Raises InvalidManifests with every problem, or InvalidInput if there is no estate. Makes no call.
+    """
+    real = resolved(path)
+    root = find_root(real)
+    if root is None:
+        hint = f"'reconciler init' writes a {ROOT_FILE}"
+        raise InvalidInput(f"there is no {ROOT_FILE} here or in a folder above", where=str(path), hint=hint)
+    with _collection_paused():
+        loading = _Loading(root, None, now)
+        tenants = loading.run()
+        problems = loading.problems()
+        if any(problem.severity is Severity.ERROR for problem in problems):
+            raise InvalidManifests(problems)
+        settings = loading.settings
+        assert settings is not None  # noqa: S101  a missing one is an error above
+        return to_estate(settings, root, tenants, digest(settings, tenants), tuple(map(str, problems)))
+
+
+def validate(path: Path, *, now: datetime | None = None) -> Report:
+    """Everything that is wrong below a path. Within an estate, references may point to all of it. Makes no call.
+
+    InvalidInput if there is no such path.
+    """
+    real = resolved(path)
+    root = find_root(real)
+    with _collection_paused():
+        loading = _Loading(real if root is None else root, real, now, estate=root is not None)
+        loading.run()
+        return loading.report(real)
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Pause garbage collection: it would scan ever more objects that all live on."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+@dataclass(slots=True)
+class _File:
+    path: Path
+    name: str
+    documents: int = 0
+    findings: list[tuple[int, Source, str, Finding]] = field(default_factory=list)
+    """Document's number, document's place, object, what is wrong: places are looked up at the end, file by file."""
+
+
+class _Loading:
+    def __init__(self, root: Path, only: Path | None, now: datetime | None, *, estate: bool = True) -> None:
+        self._root = root
+        self._is_estate = estate
+        paths, self._problems = below(root, only if only != root else None)
+        self._files = [_File(path, shown(path)) for path in paths]
+        self._now = now or datetime.now(UTC)
+        self._broken = Broken()
+        self._shared = drafts.Shared()
+        self._tenants: list[drafts.TenantDraft] = []
+        self._levels: list[drafts.LevelDraft] = []
+        self._keys: list[drafts.KeyDraft] = []
+        self.settings: SettingsDraft | None = None
+        self._settings_broken = False
+        self._state: VaultPath | None = None
+
+    def run(self) -> tuple[DesiredTenant, ...]:
+        for index, file in enumerate(self._files):
+            self._read(index, file)
+        if not self._files and not self._problems:
+            self._add(_nothing_in(self._root))
+        objects = len(self._levels) + len(self._keys)
+        expansion = Expansion(self._report, self._broken, self._state, self._now)
+        expansion.check_providers([(draft.place, draft.name, draft.provider) for draft in self._tenants])
+        expansion.check_providers(self._broken.providers)
+        tenants = expansion.run(self._tenants, self._levels, self._keys)
+        self._check_estate(objects)
+        return tenants
+
+    # --- reading ---
+
+    def _read(self, index: int, file: _File) -> None:
+        data = read(file.path)
+        if isinstance(data, Problem):
+            self._add(data)
+            return
+        file.documents = 0
+        taken = 0
+        try:
+            for document in reader.values(data):
+                self._document(index, file, document)
+                taken += 1
+        except reader.Unusual:
+            reading = positions.read(data)
+            for line, column, code, what, hint in reading.troubles:
+                self._add(Problem(Source(file.name, line, column), what, hint, code=code))
+            if not reading.complete:
+                self._broken.texts.append(data.decode(errors="replace"))
+            for document in reading.documents[taken:]:
+                self._document(index, file, document)
+
+    def _document(self, index: int, file: _File, document: reader.Document) -> None:
+        file.documents += 1
+        manifest = check(document)
+        source = Source(file.name, document.line, document.column)
+        place = drafts.Place(index, document.number, source)
+        if manifest.__class__ is models.ApiKey:
+            self._keys.append(drafts.key(manifest, place, self._shared))
+        elif isinstance(manifest, Wrong):
+            self._wrong(file, document, manifest, place)
+        elif isinstance(manifest, models.Estate):
+            self._estate(file, manifest, place)
+        else:
+            self._draft(manifest, place)
+
+    def _draft(self, manifest: models.Manifest, place: drafts.Place) -> None:
+        if isinstance(manifest, models.Tenant):
+            self._tenants.append(drafts.tenant(manifest, place))
+        elif isinstance(manifest, models.AccessLevel):
+            self._levels.append(drafts.level(manifest, place))
+        elif isinstance(manifest, models.ApiKey):
+            self._keys.append(drafts.key(manifest, place, self._shared))
+        else:  # of settings that are wrong elsewhere
+            self._state = drafts.vault_path(manifest.spec.vault.state)
+
+    def _wrong(self, file: _File, document: reader.Document, wrong: Wrong, place: drafts.Place) -> None:
+        name = _name_of(document.value)
+        for finding in wrong.findings:
+            self._report(place, name, finding)
+        self._broken.add(document.value, place, provider=wrong.rest is None)
+        if wrong.rest is not None:
+            self._draft(wrong.rest, place)
+        if file.path == self._root / ROOT_FILE and not _is_object(document.value):
+            self._settings_broken = True
+
+    def _is_settings(self, file: _File) -> bool:
+        return not self._is_estate or file.path == self._root / ROOT_FILE
+
+    def _estate(self, file: _File, manifest: models.Estate, place: drafts.Place) -> None:
+        name = f"Estate/{manifest.metadata.name}"
+        if file.path.name != ROOT_FILE or not self._is_settings(file):
+            where = shown(self._root / ROOT_FILE) if self._is_estate else ROOT_FILE
+            what = "an Estate stands in reconciler.yaml at the estate's root, and nowhere else"
+            self._report(place, name, Finding(("kind",), what, f"move it to {where}", "estate"))
+        elif self.settings is not None:
+            what, hint = "there is a second Estate", f"the first is at {self.settings.place.source}"
+            self._report(place, name, Finding(("kind",), what, hint, "estate"))
+        else:
+            self.settings = SettingsDraft(place, manifest)
+            self._state = drafts.vault_path(manifest.spec.vault.state)
+
+    def _check_estate(self, objects: int) -> None:
+        """An estate has its settings, and something to look after."""
+        if not self._is_estate:
+            return
+        place = Source(shown(self._root / ROOT_FILE), 1)
+        unread = any(problem.source.file == place.file for problem in self._problems)
+        if self.settings is None and not self._settings_broken and not unread:
+            self._add(
+                Problem(
+                    place, "the file holds no manifest of kind Estate", "'reconciler init' writes one", code="estate"
+                )
+            )
+        if not objects and not self._problems and not any(file.findings for file in self._files):
+            what = "the estate is empty: no manifest declares an access level or a key"
+            hint = "to remove the last keys, declare them with state: absent"
+            self._add(Problem(place, what, hint, code="empty"))
+
+    # --- problems ---
+
+    def _add(self, problem: Problem) -> None:
+        self._problems.append(problem)
+
+    def _report(self, place: drafts.Place, name: str, finding: Finding) -> None:
+        self._files[place.file].findings.append((place.number, place.source, name, finding))
+
+    def problems(self) -> tuple[Problem, ...]:
+        """All of them, each at its exact place, sorted."""
+        for file in self._files:
+            if file.findings:
+                self._problems.extend(_placed(file))
+                file.findings = []
+        return tuple(sorted(self._problems, key=lambda problem: problem.order))
+
+    def report(self, path: Path) -> Report:
+        """What is located at or below a path."""
+        files = [file for file in self._files if file.path.resolve().is_relative_to(path)]
+        names = {file.name for file in files}
+        problems = [
+            problem
+            for problem in self.problems()
+            if problem.source.file in names or Path(problem.source.file).absolute().is_relative_to(path)
+        ]
+        if not files and not problems:
+            problems.append(_nothing_in(path))
+        return Report(tuple(problems), sum(file.documents for file in files), len(files))
+
+
+def _nothing_in(path: Path) -> Problem:
+    return Problem(Source(shown(path), 1), "there are no manifests here", "they end in .yaml or .yml", code="empty")
+
+
+def _is_object(value: object) -> bool:
+    """Whether a document is meant to be something else than the estate's settings."""
+    return isinstance(value, dict) and value.get("kind") in (
+        "Tenant",
+        "AccessLevel",
+        "ApiKey",
+    )  # a list, for not every kind can be hashed
+
+
+def _name_of(value: object) -> str:
+    """`tenant/Kind/name` of a document that is not valid, as far as it says so."""
+    if not isinstance(value, dict) or not isinstance(kind := value.get("kind"), str):
+        return ""
+    metadata = value.get("metadata")
+    name, tenant = (metadata.get("name"), metadata.get("tenant")) if isinstance(metadata, dict) else (None, None)
+    text = f"{kind}/{name}" if isinstance(name, str) else kind
+    return f"{tenant}/{text}" if isinstance(tenant, str) else text
+
+
+def _placed(file: _File) -> Iterator[Problem]:
+    """The findings of a file with their exact places, by one careful pass over it."""
+    data = read(file.path)
+    reading = positions.Reading() if isinstance(data, Problem) else positions.read(data)
+    for number, source, name, finding in file.findings:
+        place = reading.locate(number, finding.path, key=finding.key)
+        where = Source(file.name, *place) if place is not None else source
+        yield Problem(where, finding.what, finding.hint, name, finding.severity, finding.code)
