@@ -1,0 +1,243 @@
+"""Issuing one secret: vendor call, store, verify, record, in PROTOCOL's order and with its recovery.
+
+The intent is open before anything here runs. Whatever goes wrong, one of three things is true afterwards: the secret is in
+Vault and recorded; or nothing lives at the vendor and the intent is dropped; or the intent is still open, and the next run
+finds out what happened from the vendor's list and the path's version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from reconciler.apply.tools import Tools
+from reconciler.errors import (
+    Conflict,
+    ContractBroken,
+    Denied,
+    OutcomeUnknown,
+    ReconcilerError,
+    Rejected,
+    RetryLater,
+)  # fmt: skip
+from reconciler.model.action import Action, ActionKind, Operation
+from reconciler.model.desired import DesiredKey, KeyState, VaultPath
+from reconciler.model.mark import Mark, new_nonce
+from reconciler.model.state import Intent, IntentAction, Previous, Record, StateDocument
+from reconciler.plan.keys import retiring
+from reconciler.providers.base import Issued, Verification
+
+STORE_ATTEMPTS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a new secret is, and whether it was seen to work."""
+
+    path: VaultPath
+    version: int
+    verification: Verification
+
+
+def intent_for(action: Action, run: str) -> Intent:
+    """The intent that announces an action that creates something or makes a secret.
+
+    A reissue that finishes an interrupted creation keeps the creation's intent, nonce and all, with a new base version:
+    however often it is interrupted, the key stays ours.
+    """
+    path = action.desired.secret_path if isinstance(action.desired, DesiredKey) else VaultPath("", "")
+    if action.intent is not None and action.intent.action is IntentAction.CREATE and action.vendor_id:
+        return action.intent.model_copy(update={"run": run, "base_version": action.base_version})
+    return Intent(
+        run=run,
+        action=IntentAction.REGENERATE if action.operation is Operation.REGENERATE else IntentAction.CREATE,
+        generation=action.generation,
+        nonce=new_nonce(),
+        base_version=action.base_version,
+        mount=path.mount,
+        path=path.path,
+        vendor_id=action.vendor_id,
+    )
+
+
+def issue(tools: Tools, action: Action, intent: Intent) -> Stored:
+    """Carry out one `ISSUE` or `REGENERATE` whose intent is open."""
+    new_key = action.operation is Operation.ISSUE
+    issued = _create(tools, action, intent) if new_key else _regenerate(tools, action)
+    path = VaultPath(intent.mount, intent.path)
+    try:
+        version = _store(tools, path, issued, intent.base_version, on_top=not new_key)
+    except (Denied, Rejected):
+        if new_key:
+            _compensate(tools, action, issued)
+        raise
+    stored = _verified(tools, action, intent, Stored(path, version, Verification.UNVERIFIABLE), issued)
+    _annotate(tools, action, stored, issued)
+    _close(tools, action, intent, stored, issued.vendor_id)
+    return stored
+
+
+def _create(tools: Tools, action: Action, intent: Intent) -> Issued:
+    mark = Mark(tools.estate_tag, intent.generation, intent.nonce)
+    level_id = tools.level_id(action)
+    fields = tools.tenant.provider.key_fields(action.key)
+    try:
+        return tools.tenant.session.create_key(action.object.name, fields, level_id, mark)
+    except (OutcomeUnknown, ContractBroken) as unknown:
+        found = tools.tenant.session.find_key(action.object.name, mark)
+        if found is None:
+            raise unknown.at(str(action.object)) from None
+        return tools.tenant.session.regenerate_key(found.vendor_id)
+    except (Denied, Rejected, RetryLater):
+        tools.journal.later(lambda document: document.intend(str(action.object), None))
+        raise
+
+
+def _regenerate(tools: Tools, action: Action) -> Issued:
+    try:
+        return tools.tenant.session.regenerate_key(action.vendor_id)
+    except (OutcomeUnknown, ContractBroken):
+        # The old secret may be dead and the new one is lost. Asking again is the only cure; a slow first answer that
+        # overtakes this one is caught by the verification.
+        return tools.tenant.session.regenerate_key(action.vendor_id)
+
+
+def _store(tools: Tools, path: VaultPath, issued: Issued, base: int, *, on_top: bool) -> int:
+    """Write with check-and-set, and return the version.
+
+    After a lost reply a conflict may be our own write: then write on top, under the lease. So too when the old secret is
+    dead already (`on_top`): nothing at the path can be better than what we hold.
+    """
+    cas, may_be_ours = base, on_top
+    attempts = Retrying(
+        retry=retry_if_exception_type((RetryLater, OutcomeUnknown)),
+        stop=stop_after_attempt(STORE_ATTEMPTS),
+        wait=wait_exponential_jitter(multiplier=0.2, max=5),
+        sleep=tools.access.settings.sleep,
+        reraise=True,
+    )
+    for attempt in attempts:
+        with attempt:
+            tools.before_write()
+            try:
+                return tools.access.secrets.write(path, issued.secret, cas=cas)
+            except OutcomeUnknown:
+                may_be_ours = True
+                raise
+            except Conflict as conflict:
+                if not may_be_ours:
+                    raise
+                cas = tools.access.secrets.metadata(path).current_version
+                raise RetryLater(conflict.what, where=conflict.where) from None
+    raise AssertionError("tenacity either returns or raises")
+
+
+def _compensate(tools: Tools, action: Action, issued: Issued) -> None:
+    """The secret cannot be stored: the key that nobody can use goes at once. If that fails, the intent stays open."""
+    try:
+        tools.tenant.session.delete_key(issued.vendor_id)
+    except ReconcilerError:
+        return
+    tools.journal.later(lambda document: document.intend(str(action.object), None))
+
+
+def _verified(tools: Tools, action: Action, intent: Intent, stored: Stored, issued: Issued) -> Stored:
+    """Authenticate with the new secret; one that does not work is replaced once, then the action fails."""
+    if action.key.state is KeyState.LOCKED:
+        return stored
+    for last in (False, True):
+        verification = _verify(tools, issued)
+        if verification is not Verification.BAD:
+            return Stored(stored.path, stored.version, verification)
+        base = stored.version
+        tools.journal.flush(
+            lambda document, base=base: document.intend(  # type: ignore[misc]
+                str(action.object), intent.model_copy(update={"base_version": base})
+            )
+        )
+        if not last:
+            issued = tools.tenant.session.regenerate_key(issued.vendor_id)
+            stored = Stored(stored.path, _store(tools, stored.path, issued, stored.version, on_top=True), verification)
+    raise ContractBroken(
+        "the vendor refuses the secret that it has just issued",
+        where=str(action.object),
+        hint="the next run issues it anew; if it happens again, look for a second writer",
+    )
+
+
+def _verify(tools: Tools, issued: Issued) -> Verification:
+    try:
+        return tools.tenant.session.verify(issued)
+    except ReconcilerError:
+        return Verification.UNVERIFIABLE
+
+
+def _annotate(tools: Tools, action: Action, stored: Stored, issued: Issued) -> None:
+    """Tell people and other tools whose secret it is. Nothing depends on it, so nothing fails with it."""
+    custom = {
+        "managed-by": "access-reconciler",
+        "tenant": tools.tenant.desired.name,
+        "key": action.object.name,
+        "vendor-id": issued.vendor_id,
+        "generation": str(action.generation),
+        "owner": action.key.owner or "unknown",
+    }
+    try:
+        tools.access.secrets.annotate(stored.path, custom)
+    except ReconcilerError:
+        return
+
+
+def _close(tools: Tools, action: Action, intent: Intent, stored: Stored, vendor_id: str) -> None:
+    desired = action.key
+    now = tools.access.vault.now()
+    old_path = VaultPath(action.record.mount, action.record.path) if action.record else stored.path
+
+    def close(document: StateDocument) -> StateDocument:
+        name = str(action.object)
+        current = document.objects.get(name)
+        record = Record(
+            vendor_id=vendor_id,
+            generation=intent.generation,
+            nonce=action.record.nonce if action.operation is Operation.REGENERATE and action.record else intent.nonce,
+            mount=stored.path.mount,
+            path=stored.path.path,
+            version=stored.version,
+            issued_at=now,
+            expires=desired.expires,
+            owner=desired.owner,
+            protect=desired.protect,
+            previous=_previous(action, current, vendor_id, stored.path, now),
+        )
+        return document.record(name, record).intend(name, None)
+
+    tools.journal.later(close)
+    if old_path != stored.path and action.operation is Operation.REGENERATE:
+        _forget(tools, old_path)
+
+
+def _previous(
+    action: Action, current: Record | None, vendor_id: str, path: VaultPath, now: datetime
+) -> Previous | None:
+    """What else of this key lives on beside the generation that has just been stored."""
+    if current is not None and current.vendor_id == vendor_id:
+        return current.previous
+    if action.operation is Operation.REGENERATE:  # it finishes an interrupted creation, whose record is the plan's
+        return action.record.previous if action.record else None
+    if current is None:
+        return None
+    rotation = action.key.rotation
+    if action.kind is ActionKind.ROTATE and rotation is not None:
+        return retiring(current, path, now + rotation.overlap)
+    return current.previous
+
+
+def _forget(tools: Tools, path: VaultPath) -> None:
+    """A dead secret at a path that the key has left. Failing to remove it harms nobody."""
+    try:
+        tools.access.secrets.delete_all_versions(path)
+    except ReconcilerError:
+        return

@@ -1,0 +1,148 @@
+"""One tenant's apply: under one lease, level by level and key by key, each failure stopping only what depends on it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from typing import Final
+
+from reconciler.apply.issue import intent_for, issue
+from reconciler.apply.perform import create_level, perform
+from reconciler.apply.result import Result, Status
+from reconciler.apply.tools import Tools
+from reconciler.errors import AuthenticationFailed, LeaseLost, ReconcilerError
+from reconciler.model.action import Action, Operation
+from reconciler.model.desired import DesiredKey
+from reconciler.model.names import Kind, ObjectId
+from reconciler.model.state import Intent, StateDocument
+from reconciler.providers.base import Verification
+
+BATCH: Final = 64
+WORKERS: Final = 8
+
+_WITH_INTENT: Final = frozenset({Operation.CREATE, Operation.ISSUE, Operation.REGENERATE})
+
+
+@dataclass(slots=True)
+class TenantRun:
+    """Carries out one tenant's actions, in the planner's order."""
+
+    tools: Tools
+    stop: threading.Event
+    progress: Callable[[Result], None] = lambda _: None
+    _results: dict[int, Result] = field(default_factory=dict)
+    _failed: dict[ObjectId, str] = field(default_factory=dict)
+    _halted: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def carry_out(self, actions: Sequence[Action]) -> tuple[Result, ...]:
+        """Do everything that can be done, and say what became of each action, in the given order."""
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix=f"apply-{self.tools.tenant.desired.name}") as pool:
+            for _, phase in groupby(actions, key=_phase):
+                for batch in _batches(_chains(phase)):
+                    intents = self._open_intents(batch)
+                    list(pool.map(lambda chain, intents=intents: self._chain(chain, intents), batch))
+                    self._flush()
+        return tuple(self._results[id(action)] for action in actions)
+
+    def _open_intents(self, batch: Sequence[Sequence[Action]]) -> dict[ObjectId, Intent]:
+        """One commit announces all of a batch. If it fails nothing of the batch is begun."""
+        intents = {
+            action.object: intent_for(action, self.tools.run)
+            for chain in batch
+            for action in chain
+            if action.operation in _WITH_INTENT
+        }
+        if not intents or self._reason_to_skip(None):
+            return intents
+
+        def open_all(document: StateDocument) -> StateDocument:
+            opened = {str(name): intent for name, intent in intents.items()}
+            return document.model_copy(update={"intents": {**document.intents, **opened}})
+
+        try:
+            self.tools.journal.flush(open_all)
+        except ReconcilerError as error:
+            self._halt(str(error))
+        return intents
+
+    def _chain(self, chain: Sequence[Action], intents: dict[ObjectId, Intent]) -> None:
+        """All of one object's actions, one after the other; the first failure ends the chain."""
+        for action in chain:
+            reason = self._reason_to_skip(action)
+            if reason:
+                self._finish(Result(action, Status.SKIPPED, reason))
+                continue
+            try:
+                self._finish(self._one(action, intents.get(action.object)))
+            except ReconcilerError as error:
+                if isinstance(error, (LeaseLost, AuthenticationFailed)):
+                    self._halt(str(error))
+                self._finish(Result(action, Status.FAILED, str(error)))
+
+    def _one(self, action: Action, intent: Intent | None) -> Result:
+        if intent is None or action.operation not in _WITH_INTENT:
+            return Result(action, Status.DONE, perform(self.tools, action))
+        if action.operation is Operation.CREATE:
+            return Result(action, Status.DONE, f"id {create_level(self.tools, action, intent)}")
+        stored = issue(self.tools, action, intent)
+        detail = (
+            "" if stored.verification is Verification.GOOD else "not verified: it cannot be used from here or is locked"
+        )
+        return Result(action, Status.DONE, detail, stored.path, stored.version)
+
+    def _reason_to_skip(self, action: Action | None) -> str:
+        if self._halted:
+            return f"not begun: {self._halted}"
+        if self.stop.is_set():
+            return "not begun: the run was interrupted; run again to go on"
+        if action is None:
+            return ""
+        if action.object in self._failed:
+            return f"not begun: {self._failed[action.object]} failed"
+        if isinstance(action.desired, DesiredKey):
+            level = ObjectId(Kind.ACCESS_LEVEL, action.desired.level.name)
+            if not action.desired.level.existing and level in self._failed:
+                return f"not begun: {level} failed"
+        return ""
+
+    def _finish(self, result: Result) -> None:
+        with self._lock:
+            self._results[id(result.action)] = result
+            if result.status is not Status.DONE:
+                self._failed.setdefault(result.action.object, f"{result.action.kind} of {result.action.object}")
+        self.progress(result)
+
+    def _halt(self, reason: str) -> None:
+        with self._lock:
+            self._halted = self._halted or reason
+
+    def _flush(self) -> None:
+        try:
+            self.tools.journal.flush()
+        except ReconcilerError as error:
+            self._halt(f"what was done could not be recorded, the next run will find it: {error}")
+
+
+def _phase(action: Action) -> tuple[Kind, bool]:
+    """Levels before keys, removals after everything; within a phase objects do not depend on each other."""
+    late = action.operation is Operation.DELETE or (
+        action.object.kind is Kind.ACCESS_LEVEL and action.operation is Operation.REMOVE
+    )
+    return action.object.kind, late
+
+
+def _chains(actions: Iterable[Action]) -> list[list[Action]]:
+    chains: dict[ObjectId, list[Action]] = {}
+    for action in actions:
+        chains.setdefault(action.object, []).append(action)
+    return list(chains.values())
+
+
+def _batches(chains: Sequence[list[Action]]) -> Iterator[list[list[Action]]]:
+    rest = iter(chains)
+    while batch := list(islice(rest, BATCH)):
+        yield batch

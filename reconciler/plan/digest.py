@@ -1,0 +1,56 @@
+"""Digests of what a plan was decided on, so that a saved plan applies only while it stands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from reconciler.model.desired import DesiredKey, DesiredLevel
+from reconciler.model.observed import Observed
+from reconciler.model.state import Record
+
+
+def wanted(desired: DesiredKey | DesiredLevel | None, depends_on: DesiredLevel | Observed | None = None) -> str:
+    """Digest of what is wanted of an object and of its access level; positions in files do not count.
+
+    A level of ours counts as the manifests want it, one that the vendor ships as it was found.
+    """
+    if isinstance(depends_on, Observed):
+        return _digest([_plain(desired), [depends_on.vendor_id, depends_on.name, _plain(depends_on.fields)]])
+    return _digest([_plain(desired), _plain(depends_on)])
+
+
+def seen(observed: Observed | None, record: Record | None) -> str:
+    """Digest of what was found: the vendor's fields and our record. Last use and the like are left out."""
+    found = observed and [observed.vendor_id, observed.name, observed.mark, _plain(observed.fields), observed.level_id]
+    known = record and [record.vendor_id, record.generation, record.version]
+    return _digest([found, known])
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return _plain_container(value)
+
+
+def _plain_container(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.name != "source"}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value]

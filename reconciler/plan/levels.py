@@ -1,0 +1,270 @@
+"""What to do about one tenant's access levels, and which vendor id a key's level has."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+
+from reconciler.errors import foreign
+from reconciler.model.action import Action, ActionKind, Change, Operation
+from reconciler.model.desired import DesiredLevel, LevelRef
+from reconciler.model.names import Kind, ObjectId
+from reconciler.model.observed import Fields, Observed
+from reconciler.model.state import Record
+from reconciler.plan import differ, digest
+from reconciler.plan.draft import Draft
+from reconciler.plan.ownership import Unclear
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A key's access level: its vendor id (None: not created yet), or why it cannot be used."""
+
+    vendor_id: str | None = None
+    problem: str = ""
+    hint: str = ""
+
+
+@dataclass(slots=True)
+class LevelIndex:
+    """From references to vendor ids and back to names."""
+
+    ours: dict[str, str | None] = field(default_factory=dict)
+    desired: dict[str, DesiredLevel] = field(default_factory=dict)
+    by_vendor_name: dict[str, list[Observed]] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def resolve(self, ref: LevelRef) -> Resolved:
+        """The vendor id that a key's manifest refers to. Existing levels are found by exact name, never by number."""
+        if not ref.existing:
+            if ref.name in self.ours:
+                return Resolved(self.ours[ref.name])
+            return Resolved(problem=f"its access level {ref.name!r} is blocked", hint="see AccessLevel/" + ref.name)
+        found = self.by_vendor_name.get(ref.name, [])
+        if len(found) == 1:
+            return Resolved(found[0].vendor_id)
+        if found:
+            ids = ", ".join(item.vendor_id for item in found)
+            return Resolved(problem=f"the vendor has {len(found)} access levels named {ref.name!r} (ids {ids})")
+        near = difflib.get_close_matches(ref.name, self.by_vendor_name, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "existing levels are found by their exact name at the vendor"
+        return Resolved(problem=f"the vendor has no access level named {ref.name!r}", hint=hint)
+
+    def dependency(self, ref: LevelRef) -> DesiredLevel | Observed | None:
+        """What a key's plan rests on beside the key: our level as wanted, or an existing one as found."""
+        if not ref.existing:
+            return self.desired.get(ref.name)
+        found = self.by_vendor_name.get(ref.name, [])
+        return found[0] if len(found) == 1 else None
+
+    def label(self, vendor_id: str | None) -> str:
+        """A level's name as a reviewer knows it."""
+        if vendor_id is None:
+            return "(none)"
+        return self.labels.get(vendor_id, f"id {vendor_id}")
+
+
+def plan_levels(draft: Draft) -> LevelIndex:
+    """Plan every access level that is wanted or recorded, and index all of them for the keys."""
+    index = LevelIndex()
+    orphans = draft.owners.orphans(Kind.ACCESS_LEVEL)
+    for item in draft.view.observed.levels:
+        index.labels[item.vendor_id] = f"{item.name} (existing)"
+        if item not in orphans:
+            index.by_vendor_name.setdefault(item.name, []).append(item)
+    wanted = {level.name: level for level in draft.desired.levels}
+    index.desired = wanted
+    names = set(wanted)
+    for key in (*draft.owners.records, *draft.owners.intents):
+        object_id = ObjectId.parse(key)
+        if object_id.kind is Kind.ACCESS_LEVEL:
+            names.add(object_id.name)
+    for name in sorted(names):
+        _plan_level(draft, index, ObjectId(Kind.ACCESS_LEVEL, name), wanted.get(name))
+    for orphan in orphans:
+        remove_orphan(draft, orphan)
+    return index
+
+
+def remove_orphan(draft: Draft, orphan: Observed) -> None:
+    """Plan the removal of something that a run of ours created and nobody recorded."""
+    draft.actions.append(
+        Action(
+            ActionKind.REPAIR,
+            Operation.REMOVE,
+            ObjectId(orphan.kind, foreign(orphan.name)),
+            reason=f"id {orphan.vendor_id} is an orphan of ours: created by a run that never learnt of it",
+            observed=orphan,
+            vendor_id=orphan.vendor_id,
+            seen=digest.seen(orphan, None),
+        )
+    )
+
+
+def _plan_level(draft: Draft, index: LevelIndex, object_id: ObjectId, desired: DesiredLevel | None) -> None:
+    record = draft.owners.records.get(str(object_id))
+    found: Observed | Unclear | None = None
+    intent = draft.owners.intents.get(str(object_id))
+    if intent is not None:
+        found = draft.owners.intended(object_id, intent)
+        if found is not None:
+            remember = record or desired
+            record = Record(
+                vendor_id=found.vendor_id,
+                generation=intent.generation,
+                nonce=intent.nonce,
+                owner=remember.owner if remember else "",
+                protect=remember.protect if remember else False,
+            )
+        if record is not None or desired is None:
+            reason = (
+                f"id {found.vendor_id} was created by a run that died before it could record it"
+                if found
+                else "a run died before it created anything"
+            )
+            draft.actions.append(
+                Action(
+                    ActionKind.REPAIR, Operation.RECORD, object_id, reason=reason, desired=desired, observed=found,
+                    record=record, intent=intent, wanted=digest.wanted(desired), seen=digest.seen(found, record),
+                )
+            )  # fmt: skip
+    if record is not None and found is None:
+        found = draft.owners.recorded(object_id, record.vendor_id, record.nonce)
+    if isinstance(found, Unclear):
+        other = found.observed
+        draft.block(
+            object_id,
+            f"our records say id {record.vendor_id if record else ''}, but that is now {other.name!r} without our mark",
+            "its owner cannot be told: look at it in the vendor's console",
+            desired.source if desired else None,
+        )
+        return
+    if desired is None:
+        _remove(draft, object_id, record, found)
+    elif record is None or found is None:
+        _create(draft, index, desired, record)
+    else:
+        _update(draft, index, desired, record, found)
+
+
+def _create(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Record | None) -> None:
+    gone = record is not None
+    draft.vanished += gone
+    if draft.block_foreign(desired.id, desired.source):
+        return
+    index.ours[desired.name] = None
+    draft.actions.append(
+        Action(
+            ActionKind.REPAIR if gone else ActionKind.CREATE,
+            Operation.CREATE,
+            desired.id,
+            changes=granted(draft.provider.level_fields(desired)),
+            reason=f"id {record.vendor_id} is gone at the vendor" if record else "",
+            desired=desired,
+            record=record,
+            generation=record.generation + 1 if record else 1,
+            wanted=digest.wanted(desired),
+            seen=digest.seen(None, record),
+        )
+    )
+
+
+def _update(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Record, found: Observed) -> None:
+    index.ours[desired.name] = found.vendor_id
+    index.labels[found.vendor_id] = desired.name
+    fields = draft.provider.level_fields(desired)
+    changed = list(differ.changes(found.fields, fields))
+    if draft.mark_is_lost(found, record):
+        changed.append(Change("mark", "missing", "restored"))
+    at_vendor = bool(changed)
+    changed += remembered(record, desired.owner, desired.protect)
+    if changed:
+        draft.actions.append(
+            Action(
+                ActionKind.UPDATE,
+                Operation.UPDATE if at_vendor else Operation.RECORD,
+                desired.id,
+                changes=tuple(changed),
+                desired=desired,
+                observed=found,
+                record=record,
+                vendor_id=found.vendor_id,
+                generation=record.generation,
+                wanted=digest.wanted(desired),
+                seen=digest.seen(found, record),
+            )
+        )
+
+
+def granted(fields: Fields) -> tuple[Change, ...]:
+    """What a creation brings: fields that are off, empty or the name again would only hide what matters."""
+    return tuple(change for change in differ.changes({}, fields) if change.new and change.path != "name")
+
+
+def remembered(record: Record, owner: str, protect: bool) -> list[Change]:
+    """What only our own state holds and the manifests now say differently."""
+    found = []
+    if record.owner != owner:
+        found.append(Change("owner", record.owner or None, owner or None))
+    if record.protect != protect:
+        found.append(Change("protect", record.protect, protect))
+    return found
+
+
+def _remove(draft: Draft, object_id: ObjectId, record: Record | None, found: Observed | None) -> None:
+    if record is None:
+        return
+    if record.protect:
+        draft.block(
+            object_id, "it is protected, and taken out of Git", "set protect: false in a commit of its own first"
+        )
+        return
+    draft.actions.append(
+        Action(
+            ActionKind.DELETE,
+            Operation.DELETE,
+            object_id,
+            reason="taken out of Git" if found else "taken out of Git, and gone at the vendor already",
+            observed=found,
+            record=record,
+            vendor_id=record.vendor_id,
+            wanted=digest.wanted(None),
+            seen=digest.seen(None, record),
+        )
+    )
+
+
+def keep_levels_in_use(draft: Draft) -> None:
+    """Block the removal of a level that some key, ours or not, will have after this plan. Keys are planned by now."""
+    keys = [action for action in draft.actions if action.object.kind is Kind.API_KEY]
+    leaving = {vendor_id for action in keys for vendor_id in _leaving(action)}
+    removals = [
+        action
+        for action in draft.actions
+        if action.object.kind is Kind.ACCESS_LEVEL and action.operation in {Operation.DELETE, Operation.REMOVE}
+    ]
+    for removal in removals:
+        users = [
+            f"{foreign(key.name)} (id {key.vendor_id})"
+            for key in draft.view.observed.keys
+            if key.level_id == removal.vendor_id and key.vendor_id not in leaving
+        ]
+        users += [
+            action.object.name
+            for action in keys
+            if action.level_id == removal.vendor_id and action.operation in {Operation.ISSUE, Operation.UPDATE}
+        ]
+        if users:
+            draft.actions.remove(removal)
+            names = ", ".join(sorted(users)[:5])
+            draft.block(removal.object, f"keys still use it: {names}", "give them another access level first")
+
+
+def _leaving(action: Action) -> set[str]:
+    """The vendor ids of the keys that lose their level by an action."""
+    if action.operation is Operation.REMOVE or any(change.path == "accessLevel" for change in action.changes):
+        return {action.vendor_id}
+    if action.operation is Operation.DELETE and action.record is not None:
+        previous = action.record.previous
+        return {action.record.vendor_id, previous.vendor_id} if previous else {action.record.vendor_id}
+    return set()

@@ -1,0 +1,84 @@
+"""Planning many tenants side by side. One that cannot be read is excluded and named; the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from reconciler.errors import ReconcilerError
+from reconciler.model.action import TenantPlan
+from reconciler.model.desired import DesiredTenant
+from reconciler.plan.observe import Access, OpenTenant, observe, open_tenant
+from reconciler.plan.planner import plan_tenant
+
+PARALLEL_TENANTS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTenant:
+    """A tenant that could be read: its plan, and the session that an apply goes on with."""
+
+    tenant: OpenTenant
+    plan: TenantPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A tenant that could not be read, and why."""
+
+    tenant: DesiredTenant
+    error: ReconcilerError
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """All tenants of a run, each readable or not, in the order of their names."""
+
+    readable: tuple[PlannedTenant, ...]
+    unreadable: tuple[Unreadable, ...]
+
+    @property
+    def plans(self) -> tuple[TenantPlan, ...]:
+        """The plans alone."""
+        return tuple(item.plan for item in self.readable)
+
+    def with_plans(self, plans: Sequence[TenantPlan]) -> Planned:
+        """The same tenants with other plans, given in the same order."""
+        pairs = zip(self.readable, plans, strict=True)
+        return Planned(tuple(PlannedTenant(item.tenant, plan) for item, plan in pairs), self.unreadable)
+
+    def close(self) -> None:
+        """Close every session."""
+        for item in self.readable:
+            item.tenant.session.close()
+
+
+def plan_all(
+    access: Access, tenants: Sequence[DesiredTenant], progress: Callable[[str], None] = lambda _: None
+) -> Planned:
+    """Observe and plan every tenant. `progress` is called with the name of each tenant that is done."""
+
+    def one(desired: DesiredTenant) -> PlannedTenant | Unreadable:
+        tenant: OpenTenant | None = None
+        try:
+            tenant = open_tenant(access, desired)
+            return PlannedTenant(tenant, replan(access, tenant))
+        except ReconcilerError as error:
+            if tenant is not None:
+                tenant.session.close()
+            return Unreadable(desired, error)
+        finally:
+            progress(desired.name)
+
+    with ThreadPoolExecutor(max_workers=PARALLEL_TENANTS, thread_name_prefix="plan") as pool:
+        results = list(pool.map(one, sorted(tenants, key=lambda tenant: tenant.name)))
+    return Planned(
+        readable=tuple(item for item in results if isinstance(item, PlannedTenant)),
+        unreadable=tuple(item for item in results if isinstance(item, Unreadable)),
+    )
+
+
+def replan(access: Access, tenant: OpenTenant) -> TenantPlan:
+    """Observe one tenant once more and plan it."""
+    return plan_tenant(tenant.desired, tenant.provider, observe(access, tenant), access.estate.id)

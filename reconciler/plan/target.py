@@ -1,0 +1,70 @@
+"""`--target`: a part of a plan. Guardrails are checked before this, over everything."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from reconciler.errors import InvalidInput
+from reconciler.model.action import TenantPlan
+from reconciler.model.desired import DesiredKey, DesiredTenant
+from reconciler.model.names import Kind, ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A tenant, or one object of it. As text: `TENANT`, `TENANT/KEY`, `TENANT/KIND/NAME`."""
+
+    tenant: str
+    object: ObjectId | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Read one target; InvalidInput if it is none."""
+        parts = text.split("/")
+        try:
+            if len(parts) == 1 and parts[0]:
+                return cls(parts[0])
+            if len(parts) == 2:
+                return cls(parts[0], ObjectId.parse(f"{Kind.API_KEY}/{parts[1]}"))
+            if len(parts) == 3:
+                return cls(parts[0], ObjectId.parse(f"{parts[1]}/{parts[2]}"))
+        except ValueError:
+            pass
+        raise InvalidInput(
+            f"{text!r} is no target",
+            hint="write TENANT, TENANT/KEY or TENANT/KIND/NAME, such as dsm-prod/AccessLevel/read",
+        )
+
+
+def tenants(all_tenants: Sequence[DesiredTenant], targets: Sequence[Target]) -> tuple[DesiredTenant, ...]:
+    """The tenants that the targets name; InvalidInput for one that does not exist. No targets: all tenants."""
+    names = {tenant.name for tenant in all_tenants}
+    for target in targets:
+        if target.tenant not in names:
+            near = difflib.get_close_matches(target.tenant, names, 1)
+            raise InvalidInput(
+                f"--target names tenant {target.tenant!r}, which the estate does not have",
+                hint=f"did you mean {near[0]!r}?" if near else "",
+            )
+    chosen = {target.tenant for target in targets}
+    return tuple(tenant for tenant in all_tenants if not targets or tenant.name in chosen)
+
+
+def narrow(plan: TenantPlan, targets: Sequence[Target]) -> TenantPlan:
+    """Only what the targets name, and the access levels that a named key needs."""
+    mine = [target for target in targets if target.tenant == plan.tenant]
+    if not mine or any(target.object is None for target in mine):
+        return plan
+    chosen = {target.object for target in mine}
+    for action in plan.actions:
+        if action.object in chosen and isinstance(action.desired, DesiredKey) and not action.desired.level.existing:
+            chosen.add(ObjectId(Kind.ACCESS_LEVEL, action.desired.level.name))
+    return replace(
+        plan,
+        actions=tuple(action for action in plan.actions if action.object in chosen),
+        blocked=tuple(item for item in plan.blocked if item.object in chosen),
+        notes=tuple(note for note in plan.notes if note.object is None or note.object in chosen),
+        unmanaged=(),
+    )

@@ -1,0 +1,110 @@
+"""Guardrails: how much may go in one run. Pure functions over plans of the *whole* population.
+
+A limit stops a run when more than `floor` objects would go *and* they are more than `max`, or more than `ratio` of what
+exists. Both are counted per tenant and over all tenants. Retired generations whose successor is in place do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from reconciler.model.action import Action, ActionKind, Note, Operation, TenantPlan
+from reconciler.model.estate import Limit, Limits
+from reconciler.model.names import ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A guardrail that stops a run: which rule, where (a tenant, or the whole run), how many, and what the limit is."""
+
+    rule: str
+    tenant: str
+    count: int
+    population: int
+    limit: Limit
+    what: str
+
+    def __str__(self) -> str:
+        where = f"tenant {self.tenant}" if self.tenant else "the whole run"
+        percent = f"{self.limit.ratio:.0%}".replace("%", " %")
+        return (
+            f"{self.rule}: {self.count} {self.what} of {self.population} objects in {where}; "
+            f"the limit is {percent} and at most {self.limit.max} (up to {self.limit.floor} are always allowed). "
+            f"If this is meant, raise spec.limits.{self.rule} in reconciler.yaml in a commit of its own"
+        )
+
+
+def check(plans: Sequence[TenantPlan], limits: Limits) -> tuple[Finding, ...]:
+    """Every guardrail that these plans break. `plans` must be complete: targets are applied after this."""
+    rules: tuple[tuple[str, str, Limit, Callable[[TenantPlan], int]], ...] = (
+        ("deletes", "would be deleted", limits.deletes, _deletes),
+        ("deletes", "are recorded but gone at the vendor, and would be issued anew", limits.deletes, _vanished),
+        ("replacements", "would be replaced", limits.replacements, _replacements),
+    )
+    found: list[Finding] = []
+    for rule, what, limit, count in rules:
+        found += [
+            Finding(rule, plan.tenant, count(plan), plan.population, limit, what)
+            for plan in plans
+            if _broken(count(plan), plan.population, limit)
+        ]
+        total, population = sum(map(count, plans)), sum(plan.population for plan in plans)
+        if len(plans) > 1 and _broken(total, population, limit):
+            found.append(Finding(rule, "", total, population, limit, what))
+    return tuple(found)
+
+
+def spread_rotations(plans: Sequence[TenantPlan], limit: int) -> tuple[TenantPlan, ...]:
+    """Put rotations beyond the limit off to later runs, the longest overdue first; each one put off leaves a note."""
+    due = sorted(
+        ((action, plan.tenant) for plan in plans for action in plan.actions if action.kind is ActionKind.ROTATE),
+        key=lambda item: (_due_since(item[0]), item[1], item[0].object),
+    )
+    later = {(tenant, action.object) for action, tenant in due[limit:]}
+    if not later:
+        return tuple(plans)
+    return tuple(_without(plan, later) for plan in plans)
+
+
+def _due_since(action: Action) -> datetime:
+    rotation = action.key.rotation
+    if rotation is None or action.record is None or action.record.issued_at is None:
+        return datetime.max.replace(tzinfo=UTC)
+    return action.record.issued_at + rotation.every
+
+
+def _without(plan: TenantPlan, later: set[tuple[str, ObjectId]]) -> TenantPlan:
+    def put_off(action: Action) -> bool:
+        return action.kind is ActionKind.ROTATE and (plan.tenant, action.object) in later
+
+    notes = [
+        Note(action.object, f"rotation put off to a later run: {action.reason}")
+        for action in plan.actions
+        if put_off(action)
+    ]
+    kept = tuple(action for action in plan.actions if not put_off(action))
+    return replace(plan, actions=kept, notes=(*plan.notes, *notes))
+
+
+def _broken(count: int, population: int, limit: Limit) -> bool:
+    return count > limit.floor and (count > limit.max or count > limit.ratio * population)
+
+
+def _deletes(plan: TenantPlan) -> int:
+    return sum(_is_delete(action) for action in plan.actions)
+
+
+def _is_delete(action: Action) -> bool:
+    return action.operation is Operation.DELETE or (
+        action.operation is Operation.REMOVE and action.kind is not ActionKind.RETIRE
+    )
+
+
+def _vanished(plan: TenantPlan) -> int:
+    return plan.vanished
+
+
+def _replacements(plan: TenantPlan) -> int:
+    return sum(action.kind is ActionKind.REPLACE for action in plan.actions)

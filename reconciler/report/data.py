@@ -1,0 +1,119 @@
+"""Plans and results as plain data, for `--format json`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from reconciler.apply.result import TenantResult
+from reconciler.model.action import Action, Blocked, TenantPlan
+from reconciler.model.estate import Estate
+from reconciler.model.outcome import ExitCode
+from reconciler.plan.run import Planned, Unreadable
+from reconciler.policy.guardrails import Finding
+
+FORMAT: Final = 1
+
+
+def plan(estate: Estate, planned: Planned, findings: Sequence[Finding], codes: dict[str, ExitCode]) -> dict[str, Any]:
+    """A plan: `{format, estate, manifests, tenants, findings}`.
+
+    A tenant is `{tenant, provider, endpoint, exitCode, actions, blocked, notes, unmanaged}`, or has an `error` instead.
+    """
+    tenants: list[dict[str, Any]] = [{**_tenant(item), "exitCode": int(codes[item.tenant])} for item in planned.plans]
+    tenants += map(_unreadable, planned.unreadable)
+    return {
+        "format": FORMAT,
+        "estate": str(estate.id),
+        "manifests": estate.digest,
+        "tenants": sorted(tenants, key=lambda tenant: str(tenant["tenant"])),
+        "findings": [
+            {
+                "rule": f.rule,
+                "tenant": f.tenant or None,
+                "count": f.count,
+                "population": f.population,
+                "message": str(f),
+            }
+            for f in findings
+        ],
+    }
+
+
+def results(estate: Estate, outcome: Sequence[TenantResult], left_out: Sequence[Unreadable] = ()) -> dict[str, Any]:
+    """What an apply did: `{format, estate, tenants: [{tenant, exitCode, error, results: [{object, kind, status, …}]}]}`."""
+    return {
+        "format": FORMAT,
+        "estate": str(estate.id),
+        "tenants": [
+            {
+                "tenant": item.plan.tenant,
+                "exitCode": int(item.code),
+                "error": str(item.error) if item.error else None,
+                "blocked": [_blocked(one) for one in item.plan.blocked],
+                "results": [
+                    {
+                        "object": str(result.action.object),
+                        "kind": str(result.action.kind),
+                        "status": str(result.status),
+                        "detail": result.detail,
+                        "secret": str(result.secret) if result.secret else None,
+                        "version": result.version or None,
+                    }
+                    for result in item.results
+                ],
+            }
+            for item in outcome
+        ]
+        + [_unreadable(item) for item in left_out],
+    }
+
+
+def _unreadable(item: Unreadable) -> dict[str, Any]:
+    return {
+        "tenant": item.tenant.name,
+        "provider": item.tenant.provider,
+        "endpoint": item.tenant.endpoint,
+        "exitCode": int(ExitCode.ERROR),
+        "error": str(item.error),
+    }
+
+
+def _tenant(item: TenantPlan) -> dict[str, Any]:
+    return {
+        "tenant": item.tenant,
+        "provider": item.provider,
+        "endpoint": item.endpoint,
+        "actions": [_action(action) for action in item.actions],
+        "blocked": [_blocked(one) for one in item.blocked],
+        "notes": [{"object": str(note.object) if note.object else None, "text": note.text} for note in item.notes],
+        "unmanaged": [{"kind": str(o.kind), "name": o.name, "vendorId": o.vendor_id} for o in item.unmanaged],
+    }
+
+
+def _action(action: Action) -> dict[str, Any]:
+    return {
+        "object": str(action.object),
+        "kind": str(action.kind),
+        "reason": action.reason,
+        "changes": [{"field": c.path, "old": _value(c.old), "new": _value(c.new)} for c in action.changes],
+        "source": str(action.source) if action.source else None,
+    }
+
+
+def _blocked(one: Blocked) -> dict[str, Any]:
+    return {
+        "object": str(one.object),
+        "reason": one.reason,
+        "hint": one.hint,
+        "source": str(one.source) if one.source else None,
+    }
+
+
+def _value(item: Any) -> Any:
+    if isinstance(item, datetime):
+        return item.isoformat()
+    if isinstance(item, (list, tuple)):
+        return [_value(one) for one in item]
+    return item

@@ -1,0 +1,79 @@
+"""How values, objects and counts are written, in every format."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from reconciler.errors import printable
+from reconciler.model.action import Action, ActionKind, Operation, TenantPlan
+from reconciler.model.observed import Observed
+
+SYMBOL: Final[Mapping[ActionKind, str]] = {
+    ActionKind.CREATE: "+",
+    ActionKind.UPDATE: "~",
+    ActionKind.REPLACE: "±",
+    ActionKind.ROTATE: "↻",
+    ActionKind.RETIRE: "-",
+    ActionKind.REPAIR: "⚒",
+    ActionKind.LOCK: "×",
+    ActionKind.UNLOCK: "○",
+    ActionKind.DELETE: "-",
+    ActionKind.ADOPT: "→",
+}
+
+
+def value(item: Any) -> str:
+    """One canonical value as a reviewer reads it, safe for a terminal."""
+    if item is None:
+        return "(none)"
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    if isinstance(item, datetime):
+        return moment(item)
+    if isinstance(item, (list, tuple)):
+        return "[" + ", ".join(value(one) for one in item) + "]"
+    return printable(str(item)) or '""'
+
+
+def moment(time: datetime) -> str:
+    """A time in UTC; a midnight as the end of the day before, for so manifests say it."""
+    time = time.astimezone(UTC)
+    if (time.hour, time.minute, time.second, time.microsecond) == (0, 0, 0, 0):
+        return f"{time - timedelta(days=1):%Y-%m-%d} (end of day, UTC)"
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def headline(action: Action) -> str:
+    """What happens to an object, in a few words."""
+    text = str(action.kind)
+    if action.operation is Operation.RECORD and action.kind is ActionKind.UPDATE:
+        text += " (our record only)"
+    if action.reason:
+        text += f": {printable(action.reason)}"
+    return text
+
+
+def summary(plans: Iterable[TenantPlan]) -> str:
+    """`3 to create, 1 to lock, 2 blocked`, or `in sync, nothing to do`."""
+    plans = tuple(plans)
+    counts = Counter(action.kind for plan in plans for action in plan.actions)
+    blocked = sum(len(plan.blocked) for plan in plans)
+    parts = [f"{counts[kind]} to {kind}" for kind in ActionKind if counts[kind]]
+    if blocked:
+        parts.append(f"{blocked} blocked")
+    return ", ".join(parts) if parts else "in sync, nothing to do"
+
+
+def unmanaged(items: Iterable[Observed], most: int = 8) -> str:
+    """The objects that are not ours, by name and id; the rest counted."""
+    items = tuple(items)
+    named = ", ".join(f"{item.kind}/{printable(item.name)} (id {printable(item.vendor_id)})" for item in items[:most])
+    return named + (f" and {len(items) - most} more" if len(items) > most else "")
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 tenant`, `2 tenants`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
