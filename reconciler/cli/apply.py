@@ -1,0 +1,112 @@
+"""`reconciler apply`: carry out a plan."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.options import Terminal, estate_option, exit_codes, format_option, target_option, trust_option
+from reconciler.errors import Conflict, InvalidInput
+from reconciler.model.outcome import ExitCode, combine
+
+if TYPE_CHECKING:
+    from reconciler.apply.result import Result
+    from reconciler.plan.run import Planned
+    from reconciler.plan.saved import SavedPlan
+
+
+@click.command(
+    epilog=exit_codes([ExitCode.DONE, ExitCode.ERROR, ExitCode.STOPPED, ExitCode.PARTIAL, ExitCode.LEASE_HELD])
+)
+@click.argument("plan_file", type=click.Path(path_type=Path, dir_okay=False, exists=True), required=False)
+@estate_option
+@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal.")
+@click.option(
+    "--lease-timeout", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", show_default=True,
+    help="How long to wait for a tenant that another run is at work on.",
+)  # fmt: skip
+@target_option
+@trust_option
+@format_option("text", "json")
+@click.pass_obj
+def command(
+    terminal: Terminal,
+    plan_file: Path | None,
+    estate: Path,
+    auto_approve: bool,
+    lease_timeout: float,
+    target: tuple[str, ...],
+    trust_endpoints: bool,
+    output_format: str,
+) -> ExitCode:
+    """Carry out a plan: the saved one in PLAN_FILE, or one made now and shown before it is done.
+
+    Each generated secret goes from the vendor's answer straight to Vault; the table at the end says where it is. Run it
+    again after any failure: it goes on where it stopped.
+    """
+    import json
+
+    from reconciler.apply.run import ApplyRun
+    from reconciler.cli.estate import access, make_plan
+    from reconciler.plan import saved
+    from reconciler.report import data, text
+
+    if plan_file is not None and target:
+        raise InvalidInput("a saved plan is applied as it is", hint="leave --target out, or plan with it")
+    asks = sys.stdin.isatty() and not auto_approve
+    if not asks and not auto_approve:
+        raise InvalidInput("nobody can be asked here", hint="review the plan first, then apply it with --auto-approve")
+    with access(estate, "apply", trust_endpoints=trust_endpoints) as run:
+        loaded = saved.load(plan_file, run.estate) if plan_file is not None else None
+        planned, findings = make_plan(run, target)
+        try:
+            if loaded is not None:
+                planned = _as_saved(planned, loaded)
+            if asks:
+                text.plan(terminal.console(), planned, findings)
+            else:
+                text.stopped(terminal.console(stderr=True), findings)
+            if findings:
+                return ExitCode.STOPPED
+            if asks and any(plan.actions for plan in planned.plans):
+                click.confirm("Apply these changes?", abort=True, err=True)
+            steps = ApplyRun(
+                run, fresh=not asks, lease_timeout=lease_timeout,
+                progress=_progress,
+            )  # fmt: skip
+            outcome = steps.apply_all(planned.readable)
+        finally:
+            planned.close()
+        if output_format == "json":
+            click.echo(json.dumps(data.results(run.estate, outcome, planned.unreadable), indent=2))
+        else:
+            text.results(terminal.console(), outcome, planned.unreadable)
+    return combine([*(item.code for item in outcome), *(ExitCode.ERROR for _ in planned.unreadable)])
+
+
+def _as_saved(planned: Planned, loaded: SavedPlan) -> Planned:
+    """Only what the saved plan covers; Conflict if a planned object has changed since."""
+    from reconciler.plan import saved
+
+    selections = [saved.select(plan, loaded) for plan in planned.plans]
+    stale = [f"{selection.plan.tenant}/{action.object}" for selection in selections for action in selection.stale]
+    if stale:
+        raise Conflict(
+            f"the plan no longer stands: {', '.join(stale)} changed since it was made; nothing was changed",
+            hint="plan again, and have it reviewed",
+        )
+    for selection in selections:
+        for action in selection.unplanned:
+            click.echo(
+                f"note: {selection.plan.tenant}/{action.object}: {action.kind} is not in this plan and is left alone",
+                err=True,
+            )
+    return planned.with_plans([selection.plan for selection in selections])
+
+
+def _progress(tenant: str, result: Result) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"{tenant}: {result.action.object}: {result.action.kind}: {result.status}", err=True)

@@ -1,0 +1,156 @@
+"""What commands share: options, the exit-code section of `--help`, and where output goes.
+
+A command is a `click.Command` that its module calls `command`; its callback returns an `ExitCode`. `--no-color` and
+`--verbose` are added to every command, so that `reconciler -v plan` and `reconciler plan -v` mean the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from reconciler.errors import printable
+from reconciler.model.outcome import ExitCode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Terminal:
+    """How to talk to whoever started us. A command gets it by `@click.pass_obj`."""
+
+    color: bool
+    """Whether colour is wanted at all: neither NO_COLOR, `--no-color` nor a dumb terminal says no."""
+    verbose: bool = False
+
+    def console(self, *, stderr: bool = False) -> Console:
+        """A rich console on standard output (results) or standard error (progress); plain where that is no terminal."""
+        from rich.console import Console
+
+        stream = sys.stderr if stderr else sys.stdout
+        interactive = stream.isatty()
+        return Console(
+            stderr=stderr,
+            color_system="auto" if self.color and interactive else None,
+            force_terminal=interactive,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+
+
+def terminal(ctx: click.Context) -> Terminal:
+    """The run's terminal settings, made at first need."""
+    root = ctx.find_root()
+    if root.obj is None:
+        root.obj = Terminal(color=not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
+        ctx.obj = root.obj
+    settings: Terminal = root.obj
+    return settings
+
+
+def _no_color(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    settings = terminal(ctx)
+    settings.color = settings.color and not value
+    if not settings.color:
+        ctx.color = False
+
+
+def _verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    settings = terminal(ctx)
+    if value and not settings.verbose:
+        settings.verbose = True
+        log_everything()
+
+
+def common_options() -> list[click.Parameter]:
+    """`--no-color` and `-v`, which every command takes."""
+    return [
+        click.Option(
+            ["--no-color"],
+            is_flag=True,
+            expose_value=False,
+            callback=_no_color,
+            help="Plain text, as with NO_COLOR set.",
+        ),
+        click.Option(
+            ["-v", "--verbose"], is_flag=True, expose_value=False, callback=_verbose, help="Log what is done to stderr."
+        ),
+    ]
+
+
+class _LineFormatter(logging.Formatter):
+    """Log lines that cannot steer a terminal. Of an exception only the type is shown: its text may quote a server."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  the name is the library's
+        return f"({ei[0].__name__})"
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record).replace("\n", " "))
+
+
+def log_everything() -> None:
+    """Log at DEBUG to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG, handlers=[handler])
+
+
+def exit_codes(codes: Iterable[ExitCode] | Mapping[ExitCode, str]) -> str:
+    """The "Exit codes" section of a command's help, for `epilog`. A mapping says what a code means for this command."""
+    meanings = codes if isinstance(codes, Mapping) else {code: code.meaning for code in codes}
+    lines = [f"  {code:d}  {meanings[code]}" for code in sorted(meanings)]
+    # Backspace on a line of its own tells click not to refill the paragraph.
+    return "\n".join(["\b", "Exit codes:", *lines])
+
+
+def format_option(*choices: str) -> Callable[[_F], _F]:
+    """`--format`, the first choice being the default; given to the command as `output_format`."""
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(choices),
+        default=choices[0],
+        show_default=True,
+        help="Output format.",
+    )
+
+
+def estate_option(function: _F) -> _F:
+    """`--estate DIR`, given to the command as `estate`."""
+    return click.option(
+        "--estate",
+        type=click.Path(path_type=Path, exists=True),
+        default=Path(),
+        metavar="DIR",
+        help="The estate's folder. [default: the current one]",
+    )(function)
+
+
+def target_option(function: _F) -> _F:
+    """`--target TARGET…`, given to the command as `target`."""
+    return click.option(
+        "--target",
+        multiple=True,
+        metavar="TARGET",
+        help="Only this: TENANT, TENANT/KEY or TENANT/KIND/NAME. Guardrails still count everything. Repeatable.",
+    )(function)
+
+
+def trust_option(function: _F) -> _F:
+    """`--trust-endpoints`, given to the command as `trust_endpoints`."""
+    return click.option(
+        "--trust-endpoints",
+        is_flag=True,
+        help="Send credentials from the environment to any endpoint that the manifests name, not to loopback only.",
+    )(function)

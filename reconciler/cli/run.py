@@ -1,0 +1,122 @@
+"""Runs the command line: what a command returns becomes the exit status, and what it raises a sentence as well.
+
+Nobody sees a traceback: of a bug of ours they read its type and place, and `--verbose` shows the frames. The exception's
+own text and local variables are not shown even then, for they could hold a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import sys
+import traceback
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, TextIO
+
+import click
+
+from reconciler.cli.group import BrokenPipe, group
+from reconciler.errors import LeaseHeld, ReconcilerError, Stopped, printable
+from reconciler.model.outcome import ExitCode
+
+INTERRUPTED: Final = 130
+"""Exit status after Ctrl-C, as shells give it (128 + SIGINT)."""
+READER_GONE: Final = 141
+"""Exit status when the reader of our output went away, as shells give it (128 + SIGPIPE)."""
+_VERBOSE: Final = frozenset({"-v", "--verbose"})
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold every secret in memory
+    args = list(sys.argv[1:] if args is None else args)
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            _never_fail_to_encode(stream)
+        status = _invoke(args)
+        sys.stdout.flush()
+    except SystemExit as end:  # click leaves this way after a shell completion
+        status = end.code if isinstance(end.code, int) else ExitCode.DONE
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted")
+        status = INTERRUPTED
+    except click.ClickException as problem:
+        status = _wrong_usage(problem)
+    except ReconcilerError as problem:
+        status = _explained(problem)
+    except Exception as problem:  # noqa: BLE001  the last line of defence
+        status = _unexpected(problem, verbose=not _VERBOSE.isdisjoint(args))
+    return status
+
+
+def _invoke(args: list[str]) -> int:
+    result = group.main(args, prog_name="reconciler", standalone_mode=False)
+    return int(result) if isinstance(result, int) else ExitCode.DONE
+
+
+def _never_fail_to_encode(stream: TextIO) -> None:
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
+def _reader_is_gone(stream: TextIO) -> bool:
+    """Whether the pipe that broke is this stream's. If so, the interpreter's own flush at exit is led elsewhere."""
+    try:
+        number = stream.fileno()
+    except OSError:
+        return False  # no file of the system's
+    watch = select.poll()
+    watch.register(number, 0)
+    if not any(event & select.POLLERR for _, event in watch.poll(0)):
+        return False
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
+    return True
+
+
+def _say(text: str) -> None:
+    click.echo("\n".join(printable(line) for line in text.splitlines()), err=True)
+
+
+def _wrong_usage(problem: click.ClickException) -> int:
+    _say(f"error: {problem.format_message()}")
+    if isinstance(problem, click.UsageError) and problem.ctx is not None:
+        _say(f"{problem.ctx.get_usage()}\nTry '{problem.ctx.command_path} --help'.")
+    return ExitCode.ERROR
+
+
+def _explained(problem: ReconcilerError) -> int:
+    for one in getattr(problem, "problems", ()):
+        _say(" ".join(str(one).split()))
+    _say(f"error: {problem.where}: {problem.what}" if problem.where else f"error: {problem.what}")
+    if problem.hint:
+        _say(f"hint: {problem.hint}")
+    if isinstance(problem, LeaseHeld):
+        return ExitCode.LEASE_HELD
+    return ExitCode.STOPPED if isinstance(problem, Stopped) else ExitCode.ERROR
+
+
+def _unexpected(problem: BaseException, *, verbose: bool) -> int:
+    if isinstance(problem, BrokenPipe):
+        problem = problem.problem
+    if isinstance(problem, BrokenPipeError) and _reader_is_gone(sys.stdout):
+        return READER_GONE
+    if isinstance(problem, OSError) and problem.strerror and problem.filename is not None:
+        _say(f"error: {os.fsdecode(problem.filename)}: {problem.strerror}")
+        return ExitCode.ERROR
+    if verbose:
+        _say("".join(traceback.format_tb(problem.__traceback__)))
+    hint = "" if verbose else "; run with --verbose for the traceback"
+    _say(f"internal error: {type(problem).__name__} at {_place(problem.__traceback__)}{hint}")
+    return ExitCode.ERROR
+
+
+def _place(trace: TracebackType | None) -> str:
+    """Module and line of the innermost frame of ours, or of the innermost one at all."""
+    frames = [(str(frame.f_globals.get("__name__")), line) for frame, line in traceback.walk_tb(trace)]
+    ours = [frame for frame in frames if frame[0].partition(".")[0] == "reconciler"]
+    return "{}:{}".format(*(ours or frames)[-1])

@@ -1,0 +1,140 @@
+"""The generated parts of the documentation, between markers: `<!-- generated: NAME -->` and `<!-- /generated -->`.
+
+`python -m tests.docs.tables` writes them anew; a test fails while one is stale. What `plan` says of drift comes from a demo:
+`reconciler demo --keep`, then `python -m tests.docs.tables FOLDER` with the folder that it kept.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from reconciler.cli.group import COMMANDS, group
+from reconciler.cli.providers import markdown, overview, sheets
+from reconciler.manifest import load_estate
+from reconciler.manifest.explain import Explanation, explain
+from reconciler.model.outcome import ExitCode
+from reconciler.providers import registry
+
+ROOT = Path(__file__).parents[2]
+PART = re.compile(r"(<!-- generated: ([\w -]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
+
+
+def pages() -> list[Path]:
+    """Every page of ours: README, examples and docs, without what others write in other form."""
+    return [ROOT / "README.md", *sorted((ROOT / "examples").glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def manifest(kind: str) -> str:
+    """Every field of a kind of manifest."""
+    rows = ["| field | value | meaning |", "|---|---|---|"]
+    rows += [
+        f"| `{field.path.removeprefix(f'{kind}.')}` | {_value(field)} | {_cell(field.description)} |"
+        for field in _fields(kind)
+    ]
+    return "\n".join(rows)
+
+
+def _fields(path: str) -> Iterator[Explanation]:
+    for field in explain(path).fields:
+        if field.name in {"plan", "apply"}:
+            yield replace(field, description=f"{field.description} Its fields are those above.")
+            continue
+        yield field
+        yield from _fields(field.path)
+
+
+def _value(field: Explanation) -> str:
+    value = " \\| ".join(f"`{one}`" for one in field.allowed) or field.type
+    if field.required:
+        return f"{value}, **required**"
+    simple = field.default and not field.default.startswith("{")
+    return f"{value}, default `{field.default}`" if simple else value
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def provider(name: str) -> str:
+    """What `reconciler providers NAME --format markdown` prints, below the page's own headings."""
+    return "\n\n".join(markdown(sheet) for sheet in sheets(registry.get(name)))
+
+
+def providers() -> str:
+    """The overview, with links to the providers' pages."""
+    table = markdown(overview([registry.get(name) for name in registry.names()])).split("\n", 2)[2]
+    for name in registry.names():
+        table = table.replace(f"| {name} |", f"| [`{name}`](docs/providers/{name}.md) |")
+    return table
+
+
+def command_of(name: str) -> click.Command:
+    """A command, with its common options."""
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
+    return command
+
+
+def exit_codes(name: str) -> str:
+    """The exit codes of a command, from its help."""
+    codes = re.findall(r"^ +(\d)  (.+)$", command_of(name).epilog or "", re.MULTILINE)
+    return "\n".join(
+        ["| exit code | meaning |", "|---|---|", *(f"| {code} | {_cell(meaning)} |" for code, meaning in codes)]
+    )
+
+
+def all_exit_codes() -> str:
+    """What exit codes mean wherever they occur."""
+    return "\n".join(["| exit code | meaning |", "|---|---|", *(f"| {code:d} | {code.meaning} |" for code in ExitCode)])
+
+
+def commands() -> str:
+    """The commands and what they are for, with links."""
+    rows = [f"| [`{name}`](commands.md#{name}) | {entry.summary} |" for name, entry in COMMANDS.items()]
+    return "\n".join(["| command | purpose |", "|---|---|", *rows])
+
+
+MAKERS: dict[str, Callable[..., str]] = {
+    "manifest": manifest,
+    "provider": provider,
+    "providers": providers,
+    "exit-codes": exit_codes,
+    "all-exit-codes": all_exit_codes,
+    "commands": commands,
+}
+
+
+def drift(folder: Path) -> str:
+    """What `plan` said of drift in a demo that was kept, with the example's own endpoints."""
+    shown = (folder / "output" / "05-plan.out").read_text(encoding="utf-8")
+    running = {tenant.name: tenant.endpoint for tenant in load_estate(folder / "estate").tenants}
+    for tenant in load_estate(ROOT / "examples" / "trend").tenants:
+        shown = shown.replace(running[tenant.name], tenant.endpoint)
+    return f"```console\n$ reconciler plan --detailed-exitcode\n{shown}```"
+
+
+def renewed(text: str, demo: Path | None = None) -> str:
+    """A page's text with every generated part as it should be. Without a demo's folder, what it showed stays."""
+
+    def part(found: re.Match[str]) -> str:
+        maker, *arguments = found[2].split(" ")
+        if maker == "drift" and demo is not None:
+            return f"{found[1]}\n{drift(demo)}\n\n{found[3]}"
+        return f"{found[1]}\n{MAKERS[maker](*arguments)}\n\n{found[3]}" if maker in MAKERS else found[0]
+
+    return PART.sub(part, text)
+
+
+if __name__ == "__main__":
+    for page in pages():
+        before = page.read_text(encoding="utf-8")
+        after = renewed(before, Path(sys.argv[1]) if sys.argv[1:] else None)
+        if before != after:
+            page.write_text(after, encoding="utf-8")
+            print(page.relative_to(ROOT))  # noqa: T201  it is a program
