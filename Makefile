@@ -1,0 +1,104 @@
+# `make demo` and `make test` need only Python, make and git: they set up .venv themselves, from the pinned and hashed
+# requirement files, and do so once.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# What the demo needs is part of what development needs: where that is installed already, use it.
+DEMO_READY := $(if $(wildcard $(VENV)/dev.ready),$(VENV)/dev.ready,$(VENV)/demo.ready)
+DEV_READY := $(VENV)/dev.ready
+
+PYTEST_ARGS ?= -n auto
+COVERAGE ?=
+
+# Rooms in which a missed branch can lose a secret or a key, and the floor for everything.
+FULLY_COVERED := plan policy apply vault
+COVERAGE_FLOOR := 90
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check lint format types layers schemas coverage coverage-gate bench bench-small bench-apply fmt lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+demo: $(DEMO_READY) ## Run the main job end to end, against a vendor emulator and a real OpenBao
+	@$(BIN)/reconciler demo $(ARGS)
+
+test: $(DEV_READY) ## Run the whole test suite (COVERAGE=1 measures branches; PYTEST_ARGS="-n0 tests/plan" narrows it)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(if $(COVERAGE),--cov --cov-report=)
+
+check: lint format types layers schemas ## Everything static: ruff, mypy, import-linter, schemas up to date
+
+lint: $(DEV_READY)
+	@$(BIN)/ruff check --quiet .
+
+format: $(DEV_READY)
+	@$(BIN)/ruff format --check --quiet . || { echo "'make fmt' formats the code." >&2; exit 1; }
+
+types: $(DEV_READY)
+	@$(BIN)/mypy --no-error-summary
+
+layers: $(DEV_READY)
+	@$(BIN)/lint-imports --no-logo >$(VENV)/layers.txt || { cat $(VENV)/layers.txt >&2; exit 1; }
+
+schemas: $(DEV_READY)
+	@$(BIN)/reconciler schema --check --out schemas
+
+coverage: ## Run the tests with branch coverage, and hold it to the gates
+	@$(MAKE) --no-print-directory test COVERAGE=1
+	@$(MAKE) --no-print-directory coverage-gate
+
+coverage-gate: $(DEV_READY)
+	@$(BIN)/coverage combine --append --quiet >/dev/null 2>&1 || test -f .coverage  # of processes that outlived pytest
+	@$(BIN)/coverage report --fail-under=$(COVERAGE_FLOOR)
+	@failed=0; for room in $(FULLY_COVERED); do \
+	  $(BIN)/coverage report --include="reconciler/$$room/*" --fail-under=100 >/dev/null \
+	    || { echo "reconciler/$$room must be covered to 100 %, branches included: see the table above." >&2; failed=1; }; \
+	done; exit $$failed
+
+bench: $(DEV_READY) ## Measure the phases of a run on 10,000 keys against their budgets
+	@$(BIN)/python -m benchmarks --out build/bench.json $(ARGS)
+
+bench-small: $(DEV_READY) ## A quick look: every phase on 1,000 keys, and the loading budget on 10,000
+	@$(BIN)/python -m benchmarks --keys 1000 --tenants 5 --rounds 1 --out build/bench-small.json
+	@$(BIN)/python -m benchmarks --rounds 3 --offline --out build/bench-load.json
+
+bench-apply: $(DEV_READY) ## Measure 1,000 creates against a bare loop of the same calls
+	@$(BIN)/python -m benchmarks.apply --out build/bench-apply.json $(ARGS)
+
+fmt: $(DEV_READY) ## Format the code and fix what ruff can fix
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+# The index alone decides on the hashes: a wheel that only lies on this machine would fit nowhere else. Resolved with
+# the oldest Python that we support, whose requirements include those of the newer ones.
+lock: export PIP_CONFIG_FILE := /dev/null
+lock: export CUSTOM_COMPILE_COMMAND := make lock
+lock: COMPILE := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
+	--allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(ARGS)
+lock: $(DEV_READY) ## Resolve the requirement files anew (ARGS=--upgrade takes newer releases)
+	@$(BIN)/python -c 'import sys; sys.exit("lock with Python 3.11" if sys.version_info[:2] != (3, 11) else 0)'
+	@$(COMPILE) --extra=emulator --extra=openbao -o requirements/dev.txt pyproject.toml requirements/build.in requirements/dev.in
+	@$(COMPILE) --extra=emulator --extra=openbao -c requirements/dev.txt -o requirements/demo.txt pyproject.toml
+	@$(COMPILE) -c requirements/dev.txt -o requirements/build.txt requirements/build.in
+	@$(COMPILE) -c requirements/dev.txt -o requirements/runtime.txt pyproject.toml
+
+clean: ## Remove everything that make made
+	@rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not. Name one: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  rm -rf $(VENV); echo "'$(PYTHON) -m venv' failed; Debian and Ubuntu keep it in a package of its own, python3-venv." >&2; exit 1; }
+
+$(VENV)/%.ready: requirements/%.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@echo "Setting up $(VENV) from $< …" >&2
+	@$(BIN)/python -m pip install -qq --require-hashes --only-binary=:all: -r requirements/build.txt
+	@$(BIN)/python -m pip install -qq --require-hashes --no-build-isolation -r $<
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@touch $@

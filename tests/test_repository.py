@@ -1,0 +1,96 @@
+"""What every checkout must hold: pinned and hashed requirements, pinned actions, and no trace of one machine."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+WORKFLOWS = sorted((ROOT / ".github").rglob("*.yml"))
+
+# Written in parts, so that this file does not find itself.
+MACHINE_PATHS = [f"/{top}/" for top in ("root", "work", "Users")] + ["/opt/" + "py", "file:" + "///"]
+HOME = re.compile("/" + r"home/[a-z]\w*/")
+INDEX_HOSTS = [".".join(p) for p in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("debian", "org"))]
+
+
+@cache
+def tracked_texts() -> list[tuple[str, str]]:
+    """Every text file that is or would be committed, with its path."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    texts = []
+    for name in listing.stdout.decode().split("\0"):
+        path = ROOT / name
+        if name and path.is_file() and b"\0" not in (content := path.read_bytes()):
+            texts.append((name, content.decode("utf-8")))
+    return texts
+
+
+def pins(lock: Path) -> dict[str, tuple[str, int]]:
+    """What a requirement file pins: version and number of hashes, by name."""
+    found = re.findall(r"^([\w.-]+)==(\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})*)", lock.read_text(), re.MULTILINE)
+    return {name: (version, hashes.count("--hash")) for name, version, hashes in found}
+
+
+def normal(requirement: str) -> str:
+    """The name in a requirement, as indexes spell it."""
+    name = re.match(r"[\w.-]+", requirement)
+    assert name
+    return re.sub(r"[-_.]+", "-", name[0]).lower()
+
+
+def test_no_file_names_a_machine_or_an_index() -> None:
+    """No committed text holds a path of one machine or the host of a package index."""
+    found = [(name, bad) for name, text in tracked_texts() for bad in (*MACHINE_PATHS, *INDEX_HOSTS) if bad in text] + [
+        (name, match[0]) for name, text in tracked_texts() for match in HOME.finditer(text)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda p: p.name)
+def test_every_requirement_is_pinned_and_hashed(lock: Path) -> None:
+    """A requirement file has no line but comments, pins and hashes, and every pin has a hash."""
+    allowed = re.compile(r"\s*(#.*)?|[\w.-]+==\S+( ;.*)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?")
+    assert [line for line in lock.read_text().splitlines() if not allowed.fullmatch(line)] == []
+    assert [name for name, (_, hashes) in pins(lock).items() if not hashes] == []
+
+
+def test_every_dependency_is_locked() -> None:
+    """Each dependency of the package is in the lock files of those who need it: `make lock` was not forgotten."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    runtime = {normal(requirement) for requirement in project["dependencies"]}
+    extras = {normal(requirement) for extra in project["optional-dependencies"].values() for requirement in extra}
+    assert runtime <= pins(ROOT / "requirements/runtime.txt").keys()
+    assert runtime | extras <= pins(ROOT / "requirements/demo.txt").keys()
+    assert runtime | extras <= pins(ROOT / "requirements/dev.txt").keys()
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda p: p.name)
+def test_lock_files_agree(lock: Path) -> None:
+    """What is tested is what is shipped: every lock file pins the versions that the tests run with."""
+    tested = pins(ROOT / "requirements/dev.txt")
+    assert {name: tested[name] for name in pins(lock)} == pins(lock)
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda p: p.name)
+def test_workflows_ask_for_nothing_and_pin_everything(workflow: Path) -> None:
+    """Workflows start without permissions, and use actions by commit."""
+    document = yaml.safe_load(workflow.read_text())
+    if "jobs" in document:
+        assert document["permissions"] == {}
+    for used in re.findall(r"uses:\s*(\S+)", workflow.read_text()):
+        assert used.startswith("./") or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", used)
