@@ -148,14 +148,14 @@ class StateStore:
         return InvalidInput(
             f"this is the state of estate {estate}, tenant {foreign(name)}",
             where=self._where(tenant),
-            hint="was it copied? Restore it, or run: reconciler state rebuild " + tenant,
+            hint="was it copied here? Restore an older version in Vault",
         )
 
     def _damaged(self, tenant: str, how: str) -> ContractBroken:
         return ContractBroken(
             f"the state document is damaged: {how}",
             where=self._where(tenant),
-            hint=f"restore an older version in Vault, or run: reconciler state rebuild {tenant}",
+            hint="restore an older version in Vault",
         )
 
     def _where(self, tenant: str) -> str:
@@ -220,7 +220,7 @@ class StateStore:
             raise ContractBroken(
                 "the state was removed from Vault",
                 where=f"Vault {path}",
-                hint="undelete it in Vault, or run: reconciler state rebuild TENANT",
+                hint="undelete it in Vault",
             )
         text = content.get(_DOCUMENT) if isinstance(content, Mapping) else None
         version_read = facts.get("version")

@@ -90,7 +90,7 @@ def head(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "error", "words"),
     [
-        ({"document": "{"}, ContractBroken, "it is not JSON.*state rebuild dsm"),
+        ({"document": "{"}, ContractBroken, "it is not JSON.*restore an older version"),
         ({"document": "[]"}, ContractBroken, "damaged"),
         ({"document": "{}"}, ContractBroken, "damaged"),
         ({}, ContractBroken, "damaged"),
@@ -119,7 +119,7 @@ def test_promise_3_a_state_that_was_removed_is_never_an_empty_tenant(sandbox: Sa
     store = sandbox.states()
     store.commit(WHOLE, 0)
     sandbox.server.request("DELETE", f"{sandbox.mount}/data/{PLACE}")
-    with pytest.raises(ContractBroken, match=r"state was removed from Vault.*state rebuild"):
+    with pytest.raises(ContractBroken, match=r"state was removed from Vault.*undelete"):
         store.load("dsm")
     sandbox.server.request("PUT", f"{sandbox.mount}/undelete/{PLACE}", {"versions": [1]})
     assert store.load("dsm") == (WHOLE, 1)
