@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint format types layers schemas coverage coverage-gate bench bench-small bench-apply fmt lock clean
+.PHONY: help demo test check lint format types layers schemas coverage coverage-gate bench bench-small bench-apply docs fmt lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -69,6 +69,10 @@ bench-small: $(DEV_READY) ## A quick look: every phase on 1,000 keys, and the lo
 
 bench-apply: $(DEV_READY) ## Measure 1,000 creates against a bare loop of the same calls
 	@$(BIN)/python -m benchmarks.apply --out build/bench-apply.json $(ARGS)
+
+docs: $(DEV_READY) ## Generate the schemas and the documentation's tables anew
+	@$(BIN)/reconciler schema --out schemas
+	@$(BIN)/python -m tests.docs.tables
 
 fmt: $(DEV_READY) ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from reconciler.manifest.models import API_VERSION, MODELS, Manifest, ManifestKind
+from reconciler.manifest.models import API_VERSION, MODELS, Manifest, ManifestKind, ObjectMetadata
 from reconciler.manifest.problems import Severity
 from reconciler.manifest.reader import Document
 from reconciler.manifest.scalars import kind_of, shown
@@ -74,13 +74,17 @@ def check(document: Document) -> Manifest | Wrong:
     model = _MODELS.get(kind) if isinstance(kind, str) else None
     if model is None:
         return Wrong([_kind_problem(value)])
-    tenancy = _in_tenants(value) if model in _IN_TENANTS else None
     try:
         manifest: Manifest = model.__pydantic_validator__.validate_python(value)
     except ValidationError as error:
+        tenancy = _in_tenants(value) if model in _IN_TENANTS else None
         findings = list(_translate(value, error, model))
         return Wrong([*findings, tenancy]) if tenancy is not None else Wrong(findings, _rest(model, value, findings))
-    return manifest if tenancy is None else Wrong([tenancy])
+    if isinstance(metadata := manifest.metadata, ObjectMetadata) and (
+        (metadata.tenant is None) is (metadata.tenant_selector is None)
+    ):
+        return Wrong(list(filter(None, [_in_tenants(value)])))
+    return manifest
 
 
 def _rest(model: type[Manifest], value: dict[str, Any], findings: list[Finding]) -> Manifest | None:

@@ -15,6 +15,7 @@ from reconciler.model.desired import (
     CredentialRef,
     KeyState,
     LevelRef,
+    RateLimit,
     Rotation,
     Source,
     Unmanaged,
@@ -44,6 +45,7 @@ class TenantDraft:
     secrets: VaultPath
     unmanaged: Unmanaged
     labels: Mapping[str, str]
+    rate: RateLimit
     split: bool
     """Whether the credentials are given apart, as `plan` and `apply`."""
 
@@ -102,6 +104,7 @@ def tenant(manifest: models.Tenant, place: Place) -> TenantDraft:
         secrets=vault_path(spec.secrets),
         unmanaged=spec.unmanaged,
         labels=manifest.metadata.labels,
+        rate=RateLimit(spec.rate.calls, spec.rate.per.total_seconds(), spec.rate.share),
         split=split,
     )
 

@@ -10,7 +10,7 @@ from reconciler.manifest.check import Finding
 from reconciler.manifest.drafts import KeyDraft, LevelDraft, Place, TenantDraft
 from reconciler.manifest.paths import Reserved, fill
 from reconciler.manifest.problems import Severity
-from reconciler.manifest.references import Broken, Firsts, Tenants, duplicate, missing_level, some
+from reconciler.manifest.references import Broken, Tenants, duplicate, missing_level, some
 from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant, KeyState, Source, VaultPath
 from reconciler.providers import registry
 from reconciler.providers.base import Problem as ProviderProblem
@@ -32,7 +32,7 @@ class Expansion:
         self._providers: dict[str, Provider | None] = {}
         self._levels: dict[str, dict[str, DesiredLevel]] = {}
         self._keys: dict[str, dict[str, DesiredKey]] = {}
-        self._paths = Firsts()
+        self._paths: dict[str, Source] = {}
 
     def run(
         self, tenants: list[TenantDraft], levels: list[LevelDraft], keys: list[KeyDraft]
@@ -42,16 +42,14 @@ class Expansion:
         self._levels = {name: {} for name in by_name}
         self._keys = {name: {} for name in by_name}
         where = Tenants(by_name, self._broken)
-        firsts = Firsts()
         for level in levels:
-            self._expand_level(level, where, firsts)
+            self._expand_level(level, where)
         levels.clear()
         reserved = Reserved(self._reserved(by_name.values()))
         for tenant in by_name.values():
             self._check_credentials(tenant)
-        firsts = Firsts()
         for index, key in enumerate(keys):
-            self._expand_key(key, where, firsts, reserved)
+            self._expand_key(key, where, reserved)
             keys[index] = None  # type: ignore[call-overload]
         keys.clear()
         return tuple(self._desired(by_name[name]) for name in sorted(by_name))
@@ -59,13 +57,11 @@ class Expansion:
     # --- tenants ---
 
     def _unique(self, tenants: list[TenantDraft]) -> dict[str, TenantDraft]:
-        firsts = Firsts()
         found: dict[str, TenantDraft] = {}
         for tenant in tenants:
-            if (first := firsts.claim(tenant.name, tenant.place)) is not None:
-                self._report(tenant.place, f"Tenant/{tenant.name}", duplicate("Tenant", tenant.name, [("", first)]))
-            else:
-                found[tenant.name] = tenant
+            if (first := found.setdefault(tenant.name, tenant)) is not tenant:
+                finding = duplicate("Tenant", tenant.name, [("", first.place.source)])
+                self._report(tenant.place, f"Tenant/{tenant.name}", finding)
         return found
 
     def _reserved(self, tenants: Iterable[TenantDraft]) -> Iterable[tuple[VaultPath, str]]:
@@ -104,6 +100,7 @@ class Expansion:
             keys=tuple(keys[name] for name in sorted(keys)),
             source=draft.place.source,
             labels=draft.labels,
+            rate=draft.rate,
         )
         if (provider := self._provider(draft.provider)) is not None:
             self._ask(draft.place, f"Tenant/{draft.name}", provider.check_tenant(tenant))
@@ -111,7 +108,7 @@ class Expansion:
 
     # --- access levels ---
 
-    def _expand_level(self, draft: LevelDraft, where: Tenants, firsts: Firsts) -> None:
+    def _expand_level(self, draft: LevelDraft, where: Tenants) -> None:
         name = _object(draft, "AccessLevel")
         tenants = where.of(draft)
         if isinstance(tenants, Finding):
@@ -120,10 +117,11 @@ class Expansion:
         twice: list[tuple[str, Source]] = []
         asked: set[str] = set()
         for tenant in tenants:
-            if (first := firsts.claim((tenant.name, draft.name), draft.place)) is not None:
-                twice.append((tenant.name, first))
+            levels = self._levels[tenant.name]
+            if draft.name in levels:
+                twice.append((tenant.name, levels[draft.name].source))
                 continue
-            level = self._levels[tenant.name][draft.name] = DesiredLevel(
+            level = levels[draft.name] = DesiredLevel(
                 tenant=tenant.name,
                 name=draft.name,
                 description=draft.description,
@@ -140,7 +138,7 @@ class Expansion:
 
     # --- keys ---
 
-    def _expand_key(self, draft: KeyDraft, where: Tenants, firsts: Firsts, reserved: Reserved) -> None:
+    def _expand_key(self, draft: KeyDraft, where: Tenants, reserved: Reserved) -> None:
         tenants = where.of(draft)
         if isinstance(tenants, Finding):
             self._report(draft.place, _object(draft, "ApiKey"), tenants)
@@ -151,13 +149,13 @@ class Expansion:
         lost: list[str] = []
         asked: set[str] = set()
         for tenant in tenants:
-            if (first := firsts.claim((tenant.name, draft.name), draft.place)) is not None:
-                twice.append((tenant.name, first))
+            keys = self._keys[tenant.name]
+            if draft.name in keys:
+                twice.append((tenant.name, keys[draft.name].source))
                 continue
             if not draft.level.existing and draft.level.name not in self._levels[tenant.name]:
                 lost.append(tenant.name)
-            key = _key(draft, tenant)
-            self._keys[tenant.name][draft.name] = key
+            key = keys[draft.name] = _key(draft, tenant)
             self._check_path(draft, key, reserved)
             if tenant.provider not in asked and (provider := self._provider(tenant.provider)) is not None:
                 asked.add(tenant.provider)
@@ -170,13 +168,14 @@ class Expansion:
 
     def _check_path(self, draft: KeyDraft, key: DesiredKey, reserved: Reserved) -> None:
         path = str(key.secret_path)
-        if (first := self._paths.claim(path, draft.place)) is not None:
+        if (first := self._paths.get(path)) is not None:
             what = f"the secret's path {path!r} is another key's"
             hint = f"that is at {first}; let each tenant's spec.secrets.path hold {{tenant}} and {{key}} apart"
         elif (owner := reserved.above(path)) is not None:
             what = f"the secret's path {path!r} lies under {owner}"
             hint = f"change spec.secrets of {some([key.tenant])}"
         else:
+            self._paths[path] = key.source
             return
         self._report(draft.place, _object(draft, "ApiKey"), Finding(("metadata", "name"), what, hint, "vault-path"))
 

@@ -84,6 +84,7 @@ def _collection_paused() -> Iterator[None]:
 @dataclass(slots=True)
 class _File:
     path: Path
+    real: Path
     name: str
     documents: int = 0
     findings: list[tuple[int, Source, str, Finding]] = field(default_factory=list)
@@ -95,7 +96,7 @@ class _Loading:
         self._root = root
         self._is_estate = estate
         paths, self._problems = below(root, only if only != root else None)
-        self._files = [_File(path, shown(path)) for path in paths]
+        self._files = [_File(path, real, shown(path)) for real, path in paths.items()]
         self._now = now or datetime.now(UTC)
         self._broken = Broken()
         self._shared = drafts.Shared()
@@ -226,7 +227,7 @@ class _Loading:
 
     def report(self, path: Path) -> Report:
         """What is located at or below a path."""
-        files = [file for file in self._files if file.path.resolve().is_relative_to(path)]
+        files = [file for file in self._files if file.real.is_relative_to(path)]
         names = {file.name for file in files}
         problems = [
             problem

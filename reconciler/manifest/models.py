@@ -10,7 +10,15 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from reconciler.manifest.paths import Path, Template
@@ -26,6 +34,7 @@ from reconciler.manifest.scalars import (
     refuse,
 )
 from reconciler.model.desired import KeyState, Strategy, Unmanaged
+from reconciler.model.desired import RateLimit as RateDefaults
 from reconciler.model.estate import Limits as LimitDefaults
 from reconciler.model.estate import Timeouts as TimeoutDefaults
 
@@ -195,6 +204,32 @@ def _refuse_prune(value: Any) -> Any:
     return value
 
 
+class RateSpec(Section):
+    """How fast the vendor may be called."""
+
+    calls: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="How many calls the vendor allows in the time `per`. What the vendor documents, when left out; "
+        "set it where your installation's limit is another.",
+        examples=[500],
+    )
+    per: Duration = Field(
+        timedelta(seconds=RateDefaults().seconds), description="The time that `calls` are counted in."
+    )
+    share: float = Field(
+        RateDefaults().share,
+        gt=0,
+        le=1,
+        description="The part of it that the reconciler uses: other integrations share the limit.",
+    )
+
+    @model_validator(mode="after")
+    def _per(self) -> Self:
+        if not self.per:
+            refuse("has a per of no length", "such as 60s")
+        return self
+
+
 class TenantSpec(Section):
     """What the reconciler must know about a vendor account."""
 
@@ -217,6 +252,7 @@ class TenantSpec(Section):
         description="What to do about keys and access levels at the vendor that no manifest declares: "
         "`report` them, or `ignore` them. They are never touched.",
     )
+    rate: RateSpec = Field(RateSpec(), description="How fast the vendor may be called.")
 
 
 class Tenant(Section):
@@ -311,6 +347,24 @@ class RotationSpec(Section):
         return DEFAULT_OVERLAP if self.overlap is None else self.overlap
 
 
+_ROTATIONS: dict[Any, RotationSpec] = {}
+_MOST_ROTATIONS: Final = 1000
+
+
+def _known_rotation(value: Any, check: ValidatorFunctionWrapHandler) -> RotationSpec:
+    """Check each way of rotating once: thousands of keys share a few. Only texts are valid in it, so equal is the same."""
+    try:
+        same = tuple(value.items())
+        if (found := _ROTATIONS.get(same)) is not None:
+            return found
+    except (AttributeError, TypeError):
+        same = ()
+    checked: RotationSpec = check(value)
+    if same and len(_ROTATIONS) < _MOST_ROTATIONS:
+        _ROTATIONS[same] = checked
+    return checked
+
+
 class ApiKeySpec(Section):
     """What a key is."""
 
@@ -325,7 +379,7 @@ class ApiKeySpec(Section):
         description="When the key stops working. A bare date ends with that day in UTC; "
         "a time needs its offset. It never expires when left out.",
     )
-    rotation: RotationSpec | None = Field(
+    rotation: Annotated[RotationSpec, WrapValidator(_known_rotation)] | None = Field(
         None, description="How often the key gets a new secret. Never, when left out.", examples=[{"every": "90d"}]
     )
     state: Annotated[KeyState, Field(strict=False)] = Field(

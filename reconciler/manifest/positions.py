@@ -145,10 +145,10 @@ class _Careful:
             number += 1
 
     def syntax(self, error: yaml.YAMLError) -> None:
-        marked = isinstance(error, MarkedYAMLError)
-        mark = error.problem_mark if marked else None
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-        what = ", ".join(filter(None, [error.problem, error.context])) if marked else str(error)
+        parts = [error.problem, error.context] if isinstance(error, MarkedYAMLError) else [str(error)]
+        what = ", ".join(part for part in parts if part)
         lines = _BREAK.split(self._text)
         tab = line <= len(lines) and lines[line - 1][column - 1 : column] == "\t"
         hint = "indent with spaces, not tabs" if tab else ""

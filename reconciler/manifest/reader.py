@@ -32,7 +32,7 @@ _WORDS: Final[dict[str, bool | None]] = {
 }  # fmt: skip
 _MARKERS: Final = (b"!", b"&", b"*")
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
-_NUMBER_STARTS: Final = frozenset("0123456789+-.")
+_SPECIAL_STARTS: Final = frozenset("0123456789+-.~nNtTfF")
 _LONGEST_NUMBER: Final = 100
 _NOT_SEEN: Final = object()
 
@@ -53,10 +53,10 @@ class Document(NamedTuple):
 
 def resolve(text: str) -> Any:  # noqa: PLR0911  one return per kind of scalar
     """What a plain scalar means in YAML 1.2's core schema. ValueError for a number of unreasonable length."""
+    if text and text[0] not in _SPECIAL_STARTS:
+        return text
     if text in _WORDS:
         return _WORDS[text]
-    if text[0] not in _NUMBER_STARTS:
-        return text
     found = _NUMBER.fullmatch(text)
     if found is None:
         return text
@@ -80,7 +80,7 @@ def resolve(text: str) -> Any:  # noqa: PLR0911  one return per kind of scalar
 def values(data: bytes) -> Iterator[Document]:
     """The documents of a file, fast. Raises `Unusual` where only `positions.read` can help; documents before it are good.
 
-    Equal plain scalars are one object in memory: manifests repeat themselves.
+    Equal plain scalars are one object in memory, across files too: manifests repeat themselves.
     """
     if data.startswith(_UTF16):
         raise Unusual
@@ -104,7 +104,9 @@ def _plain_only(get_event: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def _documents(get_event: Callable[[], Any]) -> Iterator[Document]:
-    memory = _Memory()
+    memory = _MEMORY
+    if len(memory.texts) > _MOST_TEXTS:
+        memory.forget()
     get_event()  # the stream's start
     number = 0
     while get_event().__class__ is DocumentStartEvent:
@@ -118,7 +120,7 @@ def _documents(get_event: Callable[[], Any]) -> Iterator[Document]:
 
 
 class _Memory:
-    """Scalars that were seen before in this file."""
+    """Scalars that were seen before, and what they mean, which does not depend on where they stand."""
 
     __slots__ = ("keys", "others", "texts")
 
@@ -129,6 +131,12 @@ class _Memory:
         """Texts that are texts in whatever style they are written."""
         self.others: dict[str, Any] = {}
         """Numbers and words, which mean this only when plain."""
+
+    def forget(self) -> None:
+        """Make room."""
+        self.keys.clear()
+        self.texts.clear()
+        self.others.clear()
 
     def scalar(self, event: Any) -> Any:
         text: str = event.value
@@ -157,41 +165,46 @@ class _Memory:
         return text
 
 
+_MEMORY: Final = _Memory()
+_MOST_TEXTS: Final = 20_000
+
+
 def _collection(event: Any, get_event: Callable[[], Any], memory: _Memory) -> Any:
     """The mapping or list that begins with this event. One loop, for calls would cost more than the work in it."""
     known_key, known_text, scalar = memory.keys.get, memory.texts.get, memory.scalar
     outer: list[Any] = []
-    current: Any = {} if event.__class__ is MappingStartEvent else []
-    while True:
-        mapping = current.__class__ is dict
-        for event in iter(get_event, None):  # pragma: no branch  # noqa: PLR1704  the next event
+    mapping = event.__class__ is MappingStartEvent
+    current: Any = {} if mapping else []
+    inner: Any
+    for event in iter(get_event, None):  # pragma: no branch  # noqa: PLR1704  the next event
+        cls = event.__class__
+        if cls is ScalarEvent:
+            if not mapping:
+                current.append(known_text(event.value) or scalar(event))
+                continue
+            key = known_key(event.value) or memory.key(event)
+            if key in current:
+                raise Unusual
+            event = get_event()  # noqa: PLW2901
             cls = event.__class__
             if cls is ScalarEvent:
-                if not mapping:
-                    current.append(known_text(event.value) or scalar(event))
-                    continue
-                key = known_key(event.value) or memory.key(event)
-                if key in current:
-                    raise Unusual
-                event = get_event()  # noqa: PLW2901
-                cls = event.__class__
-                if cls is ScalarEvent:
-                    current[key] = known_text(event.value) or scalar(event)
-                    continue
-                inner: Any = {} if cls is MappingStartEvent else []
-                current[key] = inner
-            elif cls is MappingEndEvent or cls is SequenceEndEvent:
-                if not outer:
-                    return current
-                current = outer.pop()
-                break
-            elif mapping:  # a collection as a key
-                raise Unusual
-            else:
-                inner = {} if cls is MappingStartEvent else []
-                current.append(inner)
-            outer.append(current)
-            current = inner
-            if len(outer) >= MAX_DEPTH:
-                raise Unusual
-            break
+                current[key] = known_text(event.value) or scalar(event)
+                continue
+            current[key] = inner = {} if cls is MappingStartEvent else []
+        elif cls is MappingEndEvent or cls is SequenceEndEvent:
+            if not outer:
+                return current
+            current = outer.pop()
+            mapping = current.__class__ is dict
+            continue
+        elif mapping:  # a collection as a key
+            raise Unusual
+        else:
+            inner = {} if cls is MappingStartEvent else []
+            current.append(inner)
+        outer.append(current)
+        current = inner
+        mapping = cls is MappingStartEvent
+        if len(outer) >= MAX_DEPTH:
+            raise Unusual
+    raise Unusual  # pragma: no cover  libyaml ends what it began

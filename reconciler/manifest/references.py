@@ -107,20 +107,6 @@ class Tenants:
         return "each is there, but no tenant has all of them"
 
 
-class Firsts:
-    """Who declared an object first."""
-
-    def __init__(self) -> None:
-        self._first: dict[Any, Source] = {}
-
-    def claim(self, key: Any, place: Place) -> Source | None:
-        """Claim a name (or a path); the place of whoever has it already."""
-        first = self._first.get(key)
-        if first is None:
-            self._first[key] = place.source
-        return first
-
-
 def duplicate(kind: str, name: str, where: list[tuple[str, Source]]) -> Finding:
     """One manifest declares what others have declared: `where` has each tenant, and the first place."""
     tenants = some([tenant for tenant, _ in where])

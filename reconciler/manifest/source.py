@@ -19,8 +19,8 @@ _ENDINGS: Final = (".yaml", ".yml")
 
 def shown(path: Path) -> str:
     """A path as messages show it: relative to the current folder where it is below it."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    text, here = str(path), os.getcwd()  # noqa: PTH109  once per file: a Path costs ten times as much
+    return "." if text == here else text.removeprefix(here.rstrip(os.sep) + os.sep)
 
 
 def resolved(path: Path) -> Path:
@@ -38,35 +38,41 @@ def find_root(path: Path) -> Path | None:
 
 
 class Files:
-    """The manifest files below a folder, each once, sorted; hidden folders and files are left out."""
+    """The manifest files below a resolved folder (or the one file), each once; hidden folders and files are left out."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.problems: list[Problem] = []
-        self.paths: list[Path] = []
-        self._seen: set[Path] = set()
+        self.paths: dict[Path, Path] = {}
+        """By their real paths, which differ where symbolic links lead to them."""
+        self._folders: set[Path] = set()
         if root.is_dir():
-            self._folder(root)
+            self._folder(root, root)
         else:
-            self._file(root, named=True)
+            self.paths[root] = root
 
-    def _folder(self, folder: Path) -> None:
-        if folder.resolve() in self._seen:
+    def _folder(self, folder: Path, real: Path) -> None:
+        if real in self._folders:
             return
-        self._seen.add(folder.resolve())
+        self._folders.add(real)
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
             self._problem(folder, "unreadable", f"the folder cannot be read: {error.strerror}")
             return
         for entry in entries:
-            path = Path(entry.path)
+            path = folder / entry.name
             if entry.name.startswith(".") or (entry.is_symlink() and not self._stays(path)):
                 continue
-            if path.is_dir():
-                self._folder(path)
-            elif path.suffix in _ENDINGS:
-                self._file(path)
+            below = path.resolve() if entry.is_symlink() else real / entry.name
+            if entry.is_dir():
+                self._folder(path, below)
+            elif path.suffix not in _ENDINGS or below in self.paths:
+                continue
+            elif entry.is_file():
+                self.paths[below] = path
+            else:
+                self._problem(path, "unreadable", "this is not a regular file")
 
     def _stays(self, path: Path) -> bool:
         """Whether a symbolic link leads to something below the root. One that does not is a problem if it could matter."""
@@ -87,42 +93,39 @@ class Files:
             )
         return False
 
-    def _file(self, path: Path, *, named: bool = False) -> None:
-        real = path.resolve()
-        if real in self._seen:
-            return
-        self._seen.add(real)
-        if not named and not stat.S_ISREG(real.stat().st_mode):
-            self._problem(path, "unreadable", "this is not a regular file")
-            return
-        self.paths.append(path)
-
     def _problem(self, path: Path, code: str, what: str, hint: str = "") -> None:
-        self.problems.append(Problem(Source(shown(path), 1), what, hint, code=code))
+        self.problems.append(_unread(path, code, what, hint))
 
 
 def read(path: Path) -> bytes | Problem:
     """A file's bytes, or why there are none."""
-    place = Source(shown(path), 1)
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-            size = os.fstat(file.fileno()).st_size
+            status = os.fstat(file.fileno())
+            # Not simply up to the limit: Python would make room for all of that.
+            expected = min(status.st_size, MAX_BYTES) if stat.S_ISREG(status.st_mode) else MAX_BYTES
+            data = file.read(expected + 1)
     except OSError as error:
-        return Problem(place, f"the file cannot be read: {error.strerror}", code="unreadable")
-    if len(data) > MAX_BYTES:
-        what = f"the file has {size / _MEBIBYTE:.0f} MiB, which is more than {MAX_BYTES // _MEBIBYTE} MiB"
-        return Problem(place, what, "split it into several", code="too-large")
-    return data
+        return _unread(path, "unreadable", f"the file cannot be read: {error.strerror}")
+    if len(data) <= expected:
+        return data
+    size = max(status.st_size, len(data))
+    if size <= MAX_BYTES:
+        return _unread(path, "unreadable", "the file grew while it was read", "try again")
+    what = f"the file has {size / _MEBIBYTE:.0f} MiB, which is more than {MAX_BYTES // _MEBIBYTE} MiB"
+    return _unread(path, "too-large", what, "split it into several")
 
 
-def below(root: Path, extra: Path | None) -> tuple[list[Path], list[Problem]]:
-    """The files below the root, and those below a path that the root's own walk leaves out (a hidden folder, say)."""
+def _unread(path: Path, code: str, what: str, hint: str = "") -> Problem:
+    return Problem(Source(shown(path), 1), what, hint, code=code)
+
+
+def below(root: Path, extra: Path | None) -> tuple[dict[Path, Path], list[Problem]]:
+    """The files below the root by their real paths, and those of a path that the root's walk leaves out (a hidden one)."""
     files = Files(root)
-    found: dict[Path, Path] = {path.resolve(): path for path in files.paths}
-    problems = list(files.problems)
+    found, problems = files.paths, files.problems
     if extra is not None and not any(real.is_relative_to(extra) for real in found):
         more = Files(extra)
-        found.update((path.resolve(), path) for path in more.paths)
-        problems.extend(more.problems)
-    return sorted(found.values()), problems
+        found = {**more.paths, **found}
+        problems = [*problems, *more.problems]
+    return dict(sorted(found.items(), key=lambda item: item[1])), problems

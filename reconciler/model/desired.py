@@ -94,6 +94,19 @@ class CredentialRef:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """How fast a vendor may be called: `calls` in any `seconds` (None: what the vendor documents), our `share` of it."""
+
+    calls: int | None = None
+    seconds: float = 60.0
+    share: float = 0.5
+
+
+DOCUMENTED_RATE = RateLimit()
+"""Half of what the vendor documents."""
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredLevel:
     """One access level as the manifests want it. `permissions` is the manifest's own tree, unchanged."""
 
@@ -152,3 +165,4 @@ class DesiredTenant:
     keys: tuple[DesiredKey, ...]
     source: Source
     labels: Mapping[str, str] = field(default_factory=dict)
+    rate: RateLimit = DOCUMENTED_RATE

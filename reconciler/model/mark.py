@@ -1,13 +1,16 @@
 """The mark in an object's description or comment that says: this is ours, of this generation, from this intent.
 
-A name is not ownership. A mark is `[rcl:ESTATE:GENERATION:NONCE]` at the end of the text: the first 16 hexadecimal
-digits of the estate's UUID, the generation, and 80 random bits in base 32 that were written to the intent before the call.
+A name is not ownership. A mark is `[rcl:OWNER:GENERATION:NONCE]` at the end of the text: 16 hexadecimal digits that tell
+the estate and the tenant, the generation, and 80 random bits in base 32 that were written to the intent before the call.
+The owner names the tenant as well because two tenants of one estate may share a vendor account: what one of them has just
+created must never look like an orphan to the other.
 It is stripped before descriptions are compared or shown. It is no secret: it authenticates nothing.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import secrets
 from typing import Final, NamedTuple
@@ -32,9 +35,9 @@ class Mark(NamedTuple):
         return f"{text} {self}" if text else str(self)
 
 
-def estate_tag(estate: UUID) -> str:
-    """The part of an estate's UUID that its marks carry."""
-    return estate.hex[:16]
+def owner_tag(estate: UUID, tenant: str) -> str:
+    """Whose a mark says that something is: 8 digits of the estate's UUID, and 8 of the SHA-256 of the tenant's name."""
+    return estate.hex[:8] + hashlib.sha256(tenant.encode()).hexdigest()[:8]
 
 
 def new_nonce() -> str:

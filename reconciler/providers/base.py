@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from reconciler.model.credential import Credential
-from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant
+from reconciler.model.desired import DOCUMENTED_RATE, DesiredKey, DesiredLevel, DesiredTenant, RateLimit
 from reconciler.model.mark import Mark
 from reconciler.model.observed import Fields, Observed, ObservedTenant
 from reconciler.model.secret import Secret
@@ -111,11 +111,11 @@ class Verification(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """How calls are made: `write` False refuses all but the provider's reads; `share` is our part of the rate limit."""
+    """How calls are made: `write` False refuses all but the provider's reads; `rate` is what we may use."""
 
     write: bool
     timeout: float = 30.0
-    share: float = 0.5
+    rate: RateLimit = DOCUMENTED_RATE
     ca_cert: str | bool = True
     user_agent: str = "access-reconciler"
     connections: int = 8

@@ -47,7 +47,8 @@ def plan(console: Console, planned: Planned, findings: Sequence[Finding]) -> Non
     unreadable(console, planned.unreadable)
     stopped(console, findings)
     tenants = len(planned.readable) + len(planned.unreadable)
-    line = f"Plan: {words.summary(planned.plans)} ({words.plural(tenants, 'tenant')}"
+    summary = words.summary(planned.plans) if planned.readable else "nothing could be planned"
+    line = f"Plan: {summary} ({words.plural(tenants, 'tenant')}"
     if planned.unreadable:
         line += f", {len(planned.unreadable)} of them could not be read"
     console.print(Text(f"{line})", style="bold"), soft_wrap=True)

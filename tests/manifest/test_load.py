@@ -497,6 +497,23 @@ BAD = {
         KEY.replace("{every: 90d}", "{every: 0d}"),
         ["t.yaml:8:3: error: spec.rotation has an every of no length (such as 90d)"],
     ),
+    "rotation that is no mapping": (
+        KEY.replace("{every: 90d}", "90d"),
+        ["t.yaml:8:13: error: spec.rotation must be a mapping, not '90d'"],
+    ),
+    "rotation every list": (
+        KEY.replace("90d", "[90d]"),
+        [
+            (
+                "t.yaml:8:21: error: spec.rotation.every must be a duration, not a list "
+                "(a whole number and w, d, h, m or s, such as 90d, 24h or 30m)"
+            )
+        ],
+    ),
+    "level in a missing tenant": (
+        LEVEL.replace("dsm-prod", "dsm-prd"),
+        ["t.yaml:3:37: error: there is no tenant 'dsm-prd' (did you mean 'dsm-prod'?)"],
+    ),
     "overlap in place": (
         KEY.replace("{every: 90d}", "{every: 90d, overlap: 1h, strategy: inPlace}"),
         [
@@ -794,7 +811,7 @@ def test_promise_9_no_false_problems(estate: Folder) -> None:
         LEVEL.replace("name: siem-read", "name: UPPER"),
         KEY.replace("name: splunk", "name: d") + "  q: 1\n",
     )
-    estate.write("odd.yaml", "kind: Tenant\nmetadata: 3\n", "kind: AccessLevel\nmetadata: {name: 3}\n", "kind: 3\n")
+    estate.write("odd.yaml", "kind: ApiKey\nmetadata: 3\n", "kind: AccessLevel\nmetadata: {name: 3}\n", "kind: 3\n")
 
     assert {problem.code for problem in validate(estate.path, now=NOW).problems} == {
         "unknown-field", "type", "value", "syntax", "missing-field", "tenant",

@@ -28,7 +28,7 @@ def touch(root: Path, *names: str) -> None:
 
 
 def names(files: Files) -> list[str]:
-    return [str(path.relative_to(files.root)) for path in files.paths]
+    return [str(path.relative_to(files.root)) for path in files.paths.values()]
 
 
 def said(problems: list[Problem], root: Path) -> list[str]:
@@ -73,7 +73,7 @@ def test_symlinks_that_leave(root: Path) -> None:
     (root / "note.txt").symlink_to("../outside/note.txt")
 
     files = Files(root)
-    assert files.paths == []
+    assert files.paths == {}
     assert said(files.problems, root) == [
         "a.yaml:1:1: error: the symbolic link leaves the folder (it must lead to something in .)",
         "folder:1:1: error: the symbolic link leaves the folder (it must lead to something in .)",
@@ -112,7 +112,30 @@ def test_size(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "a.yaml").write_bytes(b"x" * 10)
     assert read(root / "a.yaml") == b"x" * 10
     (root / "a.yaml").write_bytes(b"x" * 11)
-    assert isinstance(read(root / "a.yaml"), Problem)
+    assert "more than" in str(read(root / "a.yaml"))
+
+
+def test_growing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file to which somebody writes meanwhile is not taken for a whole one."""
+    (root / "a.yaml").write_bytes(b"x")
+    original = os.fstat
+
+    def then_grow(number: int) -> os.stat_result:
+        before = original(number)
+        (root / "a.yaml").write_bytes(b"xyz")
+        return before
+
+    monkeypatch.setattr(source.os, "fstat", then_grow)
+    assert "grew while it was read" in str(read(root / "a.yaml"))
+
+
+def test_a_pipe_by_name(root: Path) -> None:
+    """What is no regular file has no size beforehand, and is read to its end."""
+    reader, writer = os.pipe()
+    os.write(writer, b"a: 1")
+    os.close(writer)
+    assert read(Path(f"/dev/fd/{reader}")) == b"a: 1"
+    os.close(reader)
 
 
 def test_find_root(root: Path) -> None:
@@ -129,7 +152,7 @@ def test_find_root(root: Path) -> None:
 def test_below(root: Path) -> None:
     """Files of the root, and those of a path that the root leaves out; none twice."""
     touch(root, "a.yaml", "b/c.yaml", ".h/d.yaml", "e.txt")
-    all_names = [[str(path.relative_to(root)) for path in below(root, extra)[0]] for extra in (
+    all_names = [[str(path.relative_to(root)) for path in below(root, extra)[0].values()] for extra in (
         None, root / "b", root / ".h", root / ".h/d.yaml", root / "e.txt",
     )]  # fmt: skip
     usual = ["a.yaml", "b/c.yaml"]
@@ -140,6 +163,8 @@ def test_paths_as_shown(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paths are relative to the current folder where they are below it."""
     monkeypatch.chdir(root)
     assert shown(root / "a/b.yaml") == "a/b.yaml"
+    assert shown(root) == "."
+    assert shown(root.parent / "root-2/x.yaml") == str(root.parent / "root-2/x.yaml")
     assert shown(root.parent / "x.yaml") == str(root.parent / "x.yaml")
 
 

@@ -5,6 +5,7 @@ import inspect
 import pytest
 
 from reconciler.errors import InvalidInput
+from reconciler.model.desired import RateLimit
 from reconciler.providers import base, registry
 
 
@@ -28,7 +29,7 @@ def test_every_provider_has_the_whole_interface(name: str) -> None:
 def test_settings_are_careful_by_default() -> None:
     """Half of the rate, certificates checked, and no default for whether writing is allowed."""
     settings = base.ConnectionSettings(write=False)
-    assert (settings.share, settings.ca_cert, settings.before_write) == (0.5, True, None)
+    assert (settings.rate, settings.ca_cert, settings.before_write) == (RateLimit(None, share=0.5), True, None)
     with pytest.raises(TypeError):
         base.ConnectionSettings()  # type: ignore[call-arg]
 

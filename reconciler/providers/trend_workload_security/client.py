@@ -24,6 +24,7 @@ from reconciler.errors import (
     ReconcilerError,
 )
 from reconciler.model.credential import Credential
+from reconciler.model.desired import RateLimit
 from reconciler.model.secret import PLACEHOLDER, Secret
 from reconciler.providers.answers import Call, Effect
 from reconciler.providers.base import ConnectionSettings, Issued, Verification
@@ -118,8 +119,8 @@ class Client:
             else _Header("api-secret-key", credential.fields["secretKey"])
         )
         self._page = page
-        self._pacer = pacer or _pacer((self.endpoint, auth.counted_by()), settings.share)
-        self._verifying = pacer or _pacer((self.endpoint, auth.counted_by(), "verify"), settings.share)
+        self._pacer = pacer or _pacer((self.endpoint, auth.counted_by()), settings.rate)
+        self._verifying = pacer or _pacer((self.endpoint, auth.counted_by(), "verify"), settings.rate)
         self._transport = Transport(
             self.endpoint,
             auth=auth,
@@ -287,6 +288,7 @@ def _unusable(call: Call, field: str) -> OutcomeUnknown:
     return OutcomeUnknown(what, hint="it may have acted all the same: look before doing anything else")
 
 
-def _pacer(counted_by: object, share: float) -> Pacer:
-    rate = CAPABILITIES.rate
-    return _PACERS.get(counted_by, max(1, int(rate.calls * share)), rate.seconds)
+def _pacer(counted_by: object, rate: RateLimit) -> Pacer:
+    documented = CAPABILITIES.rate
+    calls, seconds = (documented.calls, documented.seconds) if rate.calls is None else (rate.calls, rate.seconds)
+    return _PACERS.get(counted_by, max(1, int(calls * rate.share)), seconds)

@@ -66,6 +66,7 @@ def _aliases() -> dict[str, tuple[str, ...]]:
     return {target: tuple(names) for target, names in groups.items()}
 
 
+@cache
 def known() -> frozenset[str]:
     """Every name that a manifest may use."""
     return frozenset(_links())

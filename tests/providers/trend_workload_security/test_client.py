@@ -19,6 +19,7 @@ from reconciler.errors import (
     Rejected,
 )
 from reconciler.model.credential import Credential
+from reconciler.model.desired import RateLimit
 from reconciler.model.secret import Secret
 from reconciler.providers.base import ConnectionSettings, Issued, Verification
 from reconciler.providers.pacing import Pacer
@@ -52,6 +53,26 @@ def connect(fake_time: Any) -> Callable[..., Client]:
 @pytest.fixture
 def client(trend: Trend, connect: Callable[..., Client]) -> Client:
     return connect(trend.endpoint, secretKey=trend.credentials["secretKey"])
+
+
+@pytest.mark.promise(8)
+@pytest.mark.parametrize(
+    ("rate", "calls", "seconds"),
+    [
+        (RateLimit(), 250, 60.0),
+        (RateLimit(share=0.8), 400, 60.0),
+        (RateLimit(calls=100, seconds=10.0), 50, 10.0),
+        (RateLimit(calls=1, seconds=10.0, share=0.1), 1, 10.0),
+    ],
+)
+def test_promise_8_pace(trend: Trend, rate: RateLimit, calls: int, seconds: float) -> None:
+    """Half of what the vendor documents, unless the tenant says otherwise; never less than one call."""
+    credential = Credential({"secretKey": Secret(trend.credentials["secretKey"])}, trend.endpoint)
+    client = Client(trend.endpoint, credential, ConnectionSettings(write=True, rate=rate))
+    for _ in range(calls):
+        assert client._pacer._wait(0.0) <= 0.0
+        client._pacer._sent.append(0.0)
+    assert client._pacer._wait(seconds) > 0.0
 
 
 def test_every_call_is_a_declared_operation() -> None:
