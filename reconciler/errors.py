@@ -17,7 +17,8 @@
     ├── WriteRefused          a planning run tried to write: a bug of ours, stopped at the transport
     ├── LeaseHeld             another run is at work on the tenant
     ├── LeaseLost             this run's lease is gone; it may not write any more
-    └── Stopped               a guardrail or a policy says no; nothing was changed
+    ├── Stopped               a guardrail or a policy says no; nothing was changed
+    └── Unexpected            a bug of ours, or a machine out of memory: one tenant or object ends, the others go on
 
 Every error says *what* is wrong, *where* (a file position, a tenant, an object or a Vault path) and what to do *next*.
 Foreign error text is cut short and stripped of control characters before it gets here: servers echo requests, and a
@@ -26,6 +27,7 @@ request may carry a secret. Errors from lower layers are never chained to ours, 
 
 from __future__ import annotations
 
+import traceback
 import unicodedata
 
 _FOREIGN_TEXT_LIMIT = 200
@@ -129,3 +131,19 @@ class LeaseLost(ReconcilerError):
 
 class Stopped(ReconcilerError):
     """A guardrail or a policy says no; nothing was changed."""
+
+
+class Unexpected(ReconcilerError):
+    """Something that nobody thought of, told by its type and place alone: its text could hold a secret."""
+
+    @classmethod
+    def of(cls, problem: Exception) -> Unexpected:
+        """Name the exception's type and the innermost frame of ours that it came through."""
+        frames = [
+            (str(frame.f_globals.get("__name__")), line) for frame, line in traceback.walk_tb(problem.__traceback__)
+        ]
+        ours = [frame for frame in frames if frame[0].partition(".")[0] == "reconciler"]
+        place = "{}:{}".format(*(ours or frames or [("somewhere", 0)])[-1])
+        return cls(
+            f"internal error: {type(problem).__name__} at {place}", hint="please report this: it is a bug of ours"
+        )

@@ -13,7 +13,8 @@ from typing import Final
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from reconciler.apply.tools import Tools
+from reconciler.apply.journal import dropped
+from reconciler.apply.tools import Tools, VaultAway
 from reconciler.errors import (
     Conflict,
     ContractBroken,
@@ -48,9 +49,10 @@ def intent_for(action: Action, run: str) -> Intent:
     A reissue that finishes an interrupted creation keeps the creation's intent, nonce and all, with a new base version:
     however often it is interrupted, the key stays ours.
     """
-    path = action.desired.secret_path if isinstance(action.desired, DesiredKey) else VaultPath("", "")
-    if action.intent is not None and action.intent.action is IntentAction.CREATE and action.vendor_id:
-        return action.intent.model_copy(update={"run": run, "base_version": action.base_version})
+    finished = _finishes(action)
+    if finished is not None:
+        return finished.model_copy(update={"run": run, "base_version": action.base_version})
+    path = secret_path(action)
     return Intent(
         run=run,
         action=IntentAction.REGENERATE if action.operation is Operation.REGENERATE else IntentAction.CREATE,
@@ -63,16 +65,30 @@ def intent_for(action: Action, run: str) -> Intent:
     )
 
 
+def secret_path(action: Action) -> VaultPath:
+    """Where the secret of an action goes: what finishes an interrupted creation stays at that creation's path."""
+    finished = _finishes(action)
+    if finished is not None:
+        return VaultPath(finished.mount, finished.path)
+    return action.desired.secret_path if isinstance(action.desired, DesiredKey) else VaultPath("", "")
+
+
+def _finishes(action: Action) -> Intent | None:
+    """The interrupted creation that an action finishes."""
+    intent = action.intent
+    return intent if intent is not None and intent.action is IntentAction.CREATE and action.vendor_id else None
+
+
 def issue(tools: Tools, action: Action, intent: Intent) -> Stored:
     """Carry out one `ISSUE` or `REGENERATE` whose intent is open."""
     new_key = action.operation is Operation.ISSUE
-    issued = _create(tools, action, intent) if new_key else _regenerate(tools, action)
+    issued = _create(tools, action, intent) if new_key else _regenerate(tools, action, intent)
     path = VaultPath(intent.mount, intent.path)
     try:
         version = _store(tools, path, issued, intent.base_version, on_top=not new_key)
     except (Denied, Rejected):
         if new_key:
-            _compensate(tools, action, issued)
+            _compensate(tools, action, intent, issued)
         raise
     stored = _verified(tools, action, intent, Stored(path, version, Verification.UNVERIFIABLE), issued)
     _annotate(tools, action, stored, issued)
@@ -81,7 +97,7 @@ def issue(tools: Tools, action: Action, intent: Intent) -> Stored:
 
 
 def _create(tools: Tools, action: Action, intent: Intent) -> Issued:
-    mark = Mark(tools.estate_tag, intent.generation, intent.nonce)
+    mark = Mark(tools.owner_tag, intent.generation, intent.nonce)
     level_id = tools.level_id(action)
     fields = tools.tenant.provider.key_fields(action.key)
     try:
@@ -92,56 +108,75 @@ def _create(tools: Tools, action: Action, intent: Intent) -> Issued:
             raise unknown.at(str(action.object)) from None
         return tools.tenant.session.regenerate_key(found.vendor_id)
     except (Denied, Rejected, RetryLater):
-        tools.journal.later(lambda document: document.intend(str(action.object), None))
+        tools.journal.later(dropped(action.object, intent))
         raise
 
 
-def _regenerate(tools: Tools, action: Action) -> Issued:
+def _regenerate(tools: Tools, action: Action, intent: Intent) -> Issued:
     try:
         return tools.tenant.session.regenerate_key(action.vendor_id)
     except (OutcomeUnknown, ContractBroken):
         # The old secret may be dead and the new one is lost. Asking again is the only cure; a slow first answer that
         # overtakes this one is caught by the verification.
         return tools.tenant.session.regenerate_key(action.vendor_id)
+    except (Denied, Rejected, RetryLater):
+        if action.intent is None:  # else an earlier run's secret may be lost, and that has to stay known
+            tools.journal.later(dropped(action.object, intent))
+        raise
 
 
 def _store(tools: Tools, path: VaultPath, issued: Issued, base: int, *, on_top: bool) -> int:
     """Write with check-and-set, and return the version.
 
     After a lost reply a conflict may be our own write: then write on top, under the lease. So too when the old secret is
-    dead already (`on_top`): nothing at the path can be better than what we hold.
+    dead already (`on_top`): nothing at the path can be better than what we hold. Denied and Rejected mean that nothing
+    was stored, VaultAway that it cannot be stored now or that we cannot tell.
     """
-    cas, may_be_ours = base, on_top
-    attempts = Retrying(
+    cas, unsure = base, False
+
+    def write() -> int:
+        nonlocal cas, unsure
+        tools.before_write()
+        try:
+            return tools.access.secrets.write(path, issued.secret, cas=cas)
+        except OutcomeUnknown:
+            unsure = True
+            raise
+        except Conflict as conflict:
+            if not (unsure or on_top):
+                raise
+            cas = tools.access.secrets.metadata(path).current_version
+            raise RetryLater(conflict.what, where=conflict.where) from None
+
+    retrying = Retrying(
         retry=retry_if_exception_type((RetryLater, OutcomeUnknown)),
         stop=stop_after_attempt(STORE_ATTEMPTS),
         wait=wait_exponential_jitter(multiplier=0.2, max=5),
         sleep=tools.access.settings.sleep,
         reraise=True,
     )
-    for attempt in attempts:
-        with attempt:
-            tools.before_write()
-            try:
-                return tools.access.secrets.write(path, issued.secret, cas=cas)
-            except OutcomeUnknown:
-                may_be_ours = True
-                raise
-            except Conflict as conflict:
-                if not may_be_ours:
-                    raise
-                cas = tools.access.secrets.metadata(path).current_version
-                raise RetryLater(conflict.what, where=conflict.where) from None
-    raise AssertionError("tenacity either returns or raises")
+    try:
+        return retrying(write)
+    except (RetryLater, OutcomeUnknown) as away:
+        problem: ReconcilerError = away
+    except (Denied, Rejected) as refused:
+        if not unsure:
+            raise
+        problem = refused
+    raise VaultAway(
+        f"its secret could not be stored: {problem.what}",
+        where=problem.where,
+        hint="the next run sees to it, with a new secret if need be",
+    )
 
 
-def _compensate(tools: Tools, action: Action, issued: Issued) -> None:
+def _compensate(tools: Tools, action: Action, intent: Intent, issued: Issued) -> None:
     """The secret cannot be stored: the key that nobody can use goes at once. If that fails, the intent stays open."""
     try:
         tools.tenant.session.delete_key(issued.vendor_id)
     except ReconcilerError:
         return
-    tools.journal.later(lambda document: document.intend(str(action.object), None))
+    tools.journal.later(dropped(action.object, intent))
 
 
 def _verified(tools: Tools, action: Action, intent: Intent, stored: Stored, issued: Issued) -> Stored:
@@ -152,12 +187,9 @@ def _verified(tools: Tools, action: Action, intent: Intent, stored: Stored, issu
         verification = _verify(tools, issued)
         if verification is not Verification.BAD:
             return Stored(stored.path, stored.version, verification)
-        base = stored.version
-        tools.journal.flush(
-            lambda document, base=base: document.intend(  # type: ignore[misc]
-                str(action.object), intent.model_copy(update={"base_version": base})
-            )
-        )
+        unproven = intent.model_copy(update={"base_version": stored.version})
+        tools.journal.later(lambda document, unproven=unproven: document.intend(str(action.object), unproven))  # type: ignore[misc]
+        tools.journal.flush()
         if not last:
             issued = tools.tenant.session.regenerate_key(issued.vendor_id)
             stored = Stored(stored.path, _store(tools, stored.path, issued, stored.version, on_top=True), verification)
@@ -199,6 +231,9 @@ def _close(tools: Tools, action: Action, intent: Intent, stored: Stored, vendor_
     def close(document: StateDocument) -> StateDocument:
         name = str(action.object)
         current = document.objects.get(name)
+        if current is not None and current.revoked is not None:
+            # The intent stays open: the next run removes what was issued while somebody revoked the key.
+            return document
         record = Record(
             vendor_id=vendor_id,
             generation=intent.generation,
@@ -215,8 +250,8 @@ def _close(tools: Tools, action: Action, intent: Intent, stored: Stored, vendor_
         return document.record(name, record).intend(name, None)
 
     tools.journal.later(close)
-    if old_path != stored.path and action.operation is Operation.REGENERATE:
-        _forget(tools, old_path)
+    if action.record is not None and old_path != stored.path and action.operation is Operation.REGENERATE:
+        _forget(tools, old_path, action.record.version)
 
 
 def _previous(
@@ -235,9 +270,9 @@ def _previous(
     return current.previous
 
 
-def _forget(tools: Tools, path: VaultPath) -> None:
+def _forget(tools: Tools, path: VaultPath, version: int) -> None:
     """A dead secret at a path that the key has left. Failing to remove it harms nobody."""
     try:
-        tools.access.secrets.delete_all_versions(path)
+        tools.access.secrets.delete_all_versions(path, up_to=version)
     except ReconcilerError:
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from reconciler.apply.journal import dropped
 from reconciler.apply.tools import Tools
 from reconciler.errors import ContractBroken, Denied, OutcomeUnknown, Rejected, RetryLater
 from reconciler.model.action import Action, ActionKind, Operation
@@ -17,7 +18,7 @@ from reconciler.model.state import Intent, Record, StateDocument
 def create_level(tools: Tools, action: Action, intent: Intent) -> str:
     """Create an access level whose intent is open, record it, and return the vendor's id."""
     desired = action.level
-    mark = Mark(tools.estate_tag, intent.generation, intent.nonce)
+    mark = Mark(tools.owner_tag, intent.generation, intent.nonce)
     fields = tools.tenant.provider.level_fields(desired)
     try:
         vendor_id = tools.tenant.session.create_level(desired.name, fields, mark)
@@ -27,7 +28,7 @@ def create_level(tools: Tools, action: Action, intent: Intent) -> str:
             raise unknown.at(str(action.object)) from None
         vendor_id = found.vendor_id
     except (Denied, Rejected, RetryLater):
-        tools.journal.later(lambda document: document.intend(str(action.object), None))
+        tools.journal.later(dropped(action.object, intent))
         raise
     record = Record(
         vendor_id=vendor_id,
@@ -53,7 +54,7 @@ def perform(tools: Tools, action: Action) -> str:
         case Operation.RECORD:
             tools.journal.later(lambda document: _remember(document, action))
             return "state only"
-        case _:
+        case _:  # pragma: no cover  a mistake of ours
             raise AssertionError(f"{action.operation} needs an intent")
 
 
@@ -76,13 +77,13 @@ def _update(tools: Tools, action: Action) -> str:
 
 def _mark(tools: Tools, action: Action) -> Mark:
     record = action.record
-    if record is None:
+    if record is None:  # pragma: no cover  a mistake of ours, for the type checker
         raise AssertionError("only what is recorded can be updated")
     if record.previous is not None and record.previous.vendor_id == action.vendor_id:
-        return Mark(tools.estate_tag, record.previous.generation, record.previous.nonce)
+        return Mark(tools.owner_tag, record.previous.generation, record.previous.nonce)
     if action.observed is not None and action.observed.mark is not None:
-        return Mark(tools.estate_tag, action.observed.mark.generation, record.nonce)
-    return Mark(tools.estate_tag, record.generation, record.nonce)
+        return Mark(tools.owner_tag, action.observed.mark.generation, record.nonce)
+    return Mark(tools.owner_tag, record.generation, record.nonce)
 
 
 def _remember(document: StateDocument, action: Action) -> StateDocument:
@@ -90,7 +91,7 @@ def _remember(document: StateDocument, action: Action) -> StateDocument:
     name = str(action.object)
     desired = action.desired
     if action.operation is Operation.RECORD and action.intent is not None:
-        document = document.intend(name, None)
+        document = dropped(action.object, action.intent)(document)
         record = action.record
     else:
         record = document.objects.get(name)
@@ -104,7 +105,7 @@ def _remember(document: StateDocument, action: Action) -> StateDocument:
 
 def _delete(tools: Tools, action: Action) -> str:
     record = action.record
-    if record is None:
+    if record is None:  # pragma: no cover  a mistake of ours, for the type checker
         raise AssertionError("only what is recorded can be deleted")
     session = tools.tenant.session
     ids = [record.vendor_id] + ([record.previous.vendor_id] if record.previous else [])
@@ -113,12 +114,10 @@ def _delete(tools: Tools, action: Action) -> str:
             session.delete_level(vendor_id)
         else:
             session.delete_key(vendor_id)
-    paths = {(record.mount, record.path)} | (
-        {(record.previous.mount, record.previous.path)} if record.previous else set()
-    )
-    for mount, path in sorted(paths):
-        if path:
-            tools.access.secrets.delete_all_versions(VaultPath(mount, path))
+    if record.path:
+        tools.access.secrets.delete_all_versions(VaultPath(record.mount, record.path), up_to=record.version)
+    if record.previous is not None and record.previous.path:
+        tools.access.secrets.delete_all_versions(VaultPath(record.previous.mount, record.previous.path))
     name = str(action.object)
     tools.journal.later(lambda document: document.record(name, None).intend(name, None))
     return f"id {', '.join(ids)}"

@@ -1,4 +1,8 @@
-"""Applying plans of many tenants side by side, each under its own lease."""
+"""Applying plans of many tenants side by side, each under its own lease.
+
+Whatever ends a tenant, a bug of ours included, ends that tenant only: its lease is given back, and every other one has its
+results. Ctrl-C lets the calls that are under way come to their end, and begins nothing new.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +13,23 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Final
 
-from reconciler.apply.journal import Journal
+from reconciler.apply.issue import secret_path
+from reconciler.apply.journal import Journal, Mutation
 from reconciler.apply.result import Result, Status, TenantResult
 from reconciler.apply.tenant import TenantRun
 from reconciler.apply.tools import Tools
-from reconciler.errors import Conflict, ReconcilerError
+from reconciler.errors import Conflict, ReconcilerError, RetryLater, Unexpected
 from reconciler.model.action import Action, Operation, TenantPlan
 from reconciler.model.desired import CredentialRef
-from reconciler.model.mark import estate_tag
+from reconciler.model.mark import owner_tag
 from reconciler.model.state import StateDocument
 from reconciler.plan.observe import Access
 from reconciler.plan.run import PARALLEL_TENANTS, PlannedTenant, replan
 from reconciler.vault.lease import TenantLease
+
+_NAP: Final = 0.5  # seconds
 
 
 def holder() -> str:
@@ -61,61 +69,77 @@ class ApplyRun:
     def _tenant(self, item: PlannedTenant) -> TenantResult:
         if not item.plan.actions:
             return TenantResult(item.plan)
-        try:
-            lease = self._lease(item)
-        except ReconcilerError as error:
+        error: ReconcilerError
+        if self.stop.is_set():
+            error = RetryLater("the run was interrupted before this tenant's turn", hint="run it again")
             return TenantResult(item.plan, _skipped(item.plan.actions, error), error.at(item.plan.tenant))
-        with lease:
-            return self._under(lease, item)
+        try:
+            with self._lease(item) as lease:
+                return self._under(lease, item)
+        except Exception as problem:  # noqa: BLE001  what ends one tenant must not end the others
+            error = problem if isinstance(problem, ReconcilerError) else Unexpected.of(problem)
+        return TenantResult(item.plan, _skipped(item.plan.actions, error), error.at(item.plan.tenant))
 
     def _under(self, lease: TenantLease, item: PlannedTenant) -> TenantResult:
-        try:
-            plan = self._standing(item, lease)
-            self._preflight(plan)
-        except ReconcilerError as error:
-            return TenantResult(item.plan, _skipped(item.plan.actions, error), error.at(item.plan.tenant))
+        plan = self._standing(item, lease)
+        self._preflight(plan)
         tools = Tools(
             access=self.access,
             tenant=item.tenant,
             lease=lease,
             journal=Journal(lease),
-            estate_tag=estate_tag(self.access.estate.id),
+            owner_tag=owner_tag(self.access.estate.id, item.plan.tenant),
             run=self.run,
         )
         item.tenant.gate.check = tools.before_write
-        watched = TenantRun(tools, self.stop, lambda result: self.progress(item.plan.tenant, result))
-        return TenantResult(plan, watched.carry_out(plan.actions))
+        tools.journal.later(self._introduced(item))
+        tenant = TenantRun(tools, self.stop, lambda result: self.progress(item.plan.tenant, result))
+        results = tenant.carry_out(plan.actions)
+        return TenantResult(plan, results, tenant.error and tenant.error.at(item.plan.tenant))
+
+    def _introduced(self, item: PlannedTenant) -> Mutation:
+        """The state names the vendor account and its credential as they are now: an emergency may have nothing else."""
+        now = self._template(item)
+        return lambda document: document.model_copy(update={"endpoint": now.endpoint, "credentials": now.credentials})
 
     def _preflight(self, plan: TenantPlan) -> None:
         """Make sure, before the first vendor call, that every new secret can be stored."""
         paths = {
-            action.key.secret_path
+            secret_path(action)
             for action in plan.actions
             if action.operation in {Operation.ISSUE, Operation.REGENERATE}
         }
         if paths:
             self.access.secrets.preflight(paths)
 
-    def _lease(self, item: PlannedTenant) -> TenantLease:
+    def _template(self, item: PlannedTenant) -> StateDocument:
         desired = item.tenant.desired
-        template = StateDocument(
+        return StateDocument(
             estate=self.access.estate.id,
             tenant=desired.name,
             provider=desired.provider,
             endpoint=desired.endpoint,
             credentials=_reference(desired.credentials_apply),
         )
+
+    def _lease(self, item: PlannedTenant) -> TenantLease:
         timeouts = self.access.estate.timeouts
         return TenantLease.acquire(
             self.access.states,
-            template,
+            self._template(item),
             run=self.run,
             holder=holder(),
             ttl=timeouts.lease,
             call_timeout=timeouts.call,
             wait=self.lease_timeout,
-            sleep=self.access.settings.sleep,
+            sleep=self._wait,
         )
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for a lease in short naps: an interruption ends it, and then nothing is begun under the lease."""
+        while seconds > 0 and not self.stop.is_set():
+            self.access.settings.sleep(min(seconds, _NAP))
+            seconds -= _NAP
 
     def _standing(self, item: PlannedTenant, lease: TenantLease) -> TenantPlan:
         """The plan to carry out: the given one if nothing can have changed since, else what still stands of it."""

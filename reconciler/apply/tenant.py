@@ -1,19 +1,24 @@
-"""One tenant's apply: under one lease, level by level and key by key, each failure stopping only what depends on it."""
+"""One tenant's apply: under one lease, level by level and key by key, each failure stopping only what depends on it.
+
+Whatever a worker meets, a bug of ours included, becomes the result of one action: nothing is lost but that action.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Final
 
 from reconciler.apply.issue import intent_for, issue
+from reconciler.apply.journal import dropped
 from reconciler.apply.perform import create_level, perform
 from reconciler.apply.result import Result, Status
-from reconciler.apply.tools import Tools
-from reconciler.errors import AuthenticationFailed, LeaseLost, ReconcilerError
+from reconciler.apply.tools import Tools, VaultAway
+from reconciler.errors import AuthenticationFailed, LeaseLost, ReconcilerError, Unexpected
 from reconciler.model.action import Action, Operation
 from reconciler.model.desired import DesiredKey
 from reconciler.model.names import Kind, ObjectId
@@ -24,6 +29,7 @@ BATCH: Final = 64
 WORKERS: Final = 8
 
 _WITH_INTENT: Final = frozenset({Operation.CREATE, Operation.ISSUE, Operation.REGENERATE})
+_ENDS_THE_TENANT: Final = (LeaseLost, AuthenticationFailed, VaultAway)
 
 
 @dataclass(slots=True)
@@ -33,6 +39,9 @@ class TenantRun:
     tools: Tools
     stop: threading.Event
     progress: Callable[[Result], None] = lambda _: None
+    error: ReconcilerError | None = None
+    """Why what was done is not recorded, or not all of it could be begun."""
+    _begun: set[int] = field(default_factory=set)
     _results: dict[int, Result] = field(default_factory=dict)
     _failed: dict[ObjectId, str] = field(default_factory=dict)
     _halted: str = ""
@@ -40,13 +49,20 @@ class TenantRun:
 
     def carry_out(self, actions: Sequence[Action]) -> tuple[Result, ...]:
         """Do everything that can be done, and say what became of each action, in the given order."""
-        with ThreadPoolExecutor(WORKERS, thread_name_prefix=f"apply-{self.tools.tenant.desired.name}") as pool:
-            for _, phase in groupby(actions, key=_phase):
-                for batch in _batches(_chains(phase)):
-                    intents = self._open_intents(batch)
-                    list(pool.map(lambda chain, intents=intents: self._chain(chain, intents), batch))
-                    self._flush()
-        return tuple(self._results[id(action)] for action in actions)
+        try:
+            with ThreadPoolExecutor(WORKERS, thread_name_prefix=f"apply-{self.tools.tenant.desired.name}") as pool:
+                for _, phase in groupby(actions, key=_phase):
+                    for batch in _batches(_chains(phase)):
+                        intents = self._open_intents(batch)
+                        list(pool.map(lambda chain, intents=intents: self._chain(chain, intents), batch))
+                        self._drop_unused(batch, intents)
+                        self._flush()
+        except Exception as problem:  # noqa: BLE001  no more threads, no more memory
+            self.error = Unexpected.of(problem)
+        return tuple(
+            self._results.get(id(action)) or Result(action, Status.SKIPPED, f"not begun: {self.error}")
+            for action in actions
+        )
 
     def _open_intents(self, batch: Sequence[Sequence[Action]]) -> dict[ObjectId, Intent]:
         """One commit announces all of a batch. If it fails nothing of the batch is begun."""
@@ -57,7 +73,7 @@ class TenantRun:
             if action.operation in _WITH_INTENT
         }
         if not intents or self._reason_to_skip(None):
-            return intents
+            return {}
 
         def open_all(document: StateDocument) -> StateDocument:
             opened = {str(name): intent for name, intent in intents.items()}
@@ -69,23 +85,38 @@ class TenantRun:
             self._halt(str(error))
         return intents
 
-    def _chain(self, chain: Sequence[Action], intents: dict[ObjectId, Intent]) -> None:
+    def _drop_unused(self, batch: Sequence[Sequence[Action]], intents: Mapping[ObjectId, Intent]) -> None:
+        """What was announced and not begun (its role failed, the run was interrupted) needs no looking after."""
+        for action in (action for chain in batch for action in chain if action.operation in _WITH_INTENT):
+            intent = intents.get(action.object)
+            if intent is not None and action.intent is None and id(action) not in self._begun:
+                self.tools.journal.later(dropped(action.object, intent))
+
+    def _chain(self, chain: Sequence[Action], intents: Mapping[ObjectId, Intent]) -> None:
         """All of one object's actions, one after the other; the first failure ends the chain."""
         for action in chain:
             reason = self._reason_to_skip(action)
             if reason:
                 self._finish(Result(action, Status.SKIPPED, reason))
                 continue
-            try:
-                self._finish(self._one(action, intents.get(action.object)))
-            except ReconcilerError as error:
-                if isinstance(error, (LeaseLost, AuthenticationFailed)):
-                    self._halt(str(error))
-                self._finish(Result(action, Status.FAILED, str(error)))
+            self._finish(self._attempt(action, intents.get(action.object)))
+
+    def _attempt(self, action: Action, intent: Intent | None) -> Result:
+        with self._lock:
+            self._begun.add(id(action))
+        try:
+            return self._one(action, intent)
+        except Exception as problem:  # noqa: BLE001  what ends one action must not end the others
+            error = problem if isinstance(problem, ReconcilerError) else Unexpected.of(problem)
+        if isinstance(error, _ENDS_THE_TENANT):
+            self._halt(str(error))
+        return Result(action, Status.FAILED, str(error))
 
     def _one(self, action: Action, intent: Intent | None) -> Result:
-        if intent is None or action.operation not in _WITH_INTENT:
+        if action.operation not in _WITH_INTENT:
             return Result(action, Status.DONE, perform(self.tools, action))
+        if intent is None:  # pragma: no cover  a mistake of ours, for the type checker
+            raise AssertionError("nothing is created without an intent")
         if action.operation is Operation.CREATE:
             return Result(action, Status.DONE, f"id {create_level(self.tools, action, intent)}")
         stored = issue(self.tools, action, intent)
@@ -114,7 +145,8 @@ class TenantRun:
             self._results[id(result.action)] = result
             if result.status is not Status.DONE:
                 self._failed.setdefault(result.action.object, f"{result.action.kind} of {result.action.object}")
-        self.progress(result)
+        with contextlib.suppress(Exception):  # whoever watches may have gone: the work goes on
+            self.progress(result)
 
     def _halt(self, reason: str) -> None:
         with self._lock:
@@ -124,7 +156,10 @@ class TenantRun:
         try:
             self.tools.journal.flush()
         except ReconcilerError as error:
-            self._halt(f"what was done could not be recorded, the next run will find it: {error}")
+            self._halt(str(error))
+            if any(result.status is not Status.SKIPPED for result in self._results.values()):
+                error.what = f"not everything could be recorded, the next run will find out: {error.what}"
+            self.error = error
 
 
 def _phase(action: Action) -> tuple[Kind, bool]:

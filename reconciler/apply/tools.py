@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.apply.journal import Journal
-from reconciler.errors import Rejected
+from reconciler.errors import ReconcilerError, Rejected
 from reconciler.model.action import Action
 from reconciler.model.names import Kind, ObjectId
 from reconciler.plan.observe import Access, OpenTenant
 from reconciler.vault.lease import TenantLease
+
+
+class VaultAway(ReconcilerError):
+    """A secret could not be stored, or may be: no more keys are made at this tenant in this run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class Tools:
     tenant: OpenTenant
     lease: TenantLease
     journal: Journal
-    estate_tag: str
+    owner_tag: str
     run: str
 
     def before_write(self) -> None:

@@ -50,13 +50,13 @@ def command(
     import json
 
     from reconciler.apply.run import ApplyRun
-    from reconciler.cli.estate import access, make_plan
+    from reconciler.cli.estate import access, make_plan, plan_codes
     from reconciler.plan import saved
     from reconciler.report import data, text
 
     if plan_file is not None and target:
         raise InvalidInput("a saved plan is applied as it is", hint="leave --target out, or plan with it")
-    asks = sys.stdin.isatty() and not auto_approve
+    asks = sys.stdin is not None and sys.stdin.isatty() and not auto_approve
     if not asks and not auto_approve:
         raise InvalidInput("nobody can be asked here", hint="review the plan first, then apply it with --auto-approve")
     with access(estate, "apply", trust_endpoints=trust_endpoints) as run:
@@ -66,13 +66,18 @@ def command(
             if loaded is not None:
                 planned = _as_saved(planned, loaded)
             if asks:
-                text.plan(terminal.console(), planned, findings)
+                text.plan(terminal.console(stderr=output_format == "json"), planned, findings)
             else:
                 text.stopped(terminal.console(stderr=True), findings)
             if findings:
+                if output_format == "json":
+                    codes = plan_codes(planned, findings, detailed=False)
+                    click.echo(json.dumps(data.plan(run.estate, planned, findings, codes), indent=2))
                 return ExitCode.STOPPED
-            if asks and any(plan.actions for plan in planned.plans):
-                click.confirm("Apply these changes?", abort=True, err=True)
+            wanted = any(plan.actions for plan in planned.plans)
+            if asks and wanted and not click.confirm("Apply these changes?", err=True):
+                click.echo("nothing was changed", err=True)
+                return ExitCode.ERROR
             steps = ApplyRun(
                 run, fresh=not asks, lease_timeout=lease_timeout,
                 progress=_progress,

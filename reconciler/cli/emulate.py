@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import signal
 import threading
@@ -19,6 +18,7 @@ from reconciler.cli.options import exit_codes
 from reconciler.errors import InvalidInput
 from reconciler.model.outcome import ExitCode
 from reconciler.providers.registry import GROUP, names
+from reconciler.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from reconciler.emulator.faults import Fault
@@ -135,9 +135,8 @@ def _module(provider: str) -> str:
         if find_spec(f"{point.module}.emulator")
     }
     if provider not in having:
-        near = difflib.get_close_matches(provider, having, n=1)
         what = "has no emulator" if provider in names() else "is no provider"
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(having))}"
+        hint = did_you_mean(provider, having) or f"there are: {', '.join(sorted(having))}"
         raise InvalidInput(f"{provider!r} {what}", hint=hint)
     return having[provider]
 

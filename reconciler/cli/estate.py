@@ -21,7 +21,7 @@ from reconciler.policy.guardrails import Finding, check, spread_rotations
 
 @contextmanager
 def access(folder: Path, identity: Literal["plan", "apply"], *, trust_endpoints: bool) -> Iterator[Access]:
-    """Load the estate and log in to Vault. Raises the errors of both, before any vendor call."""
+    """Load the estate, log in to Vault, and log out at the end. Raises the errors of both, before any vendor call."""
     from reconciler.manifest import load_estate
     from reconciler.providers.base import ConnectionSettings
     from reconciler.vault.connection import Vault
@@ -38,15 +38,16 @@ def access(folder: Path, identity: Literal["plan", "apply"], *, trust_endpoints:
         sleep=sleep,
         ca_cert=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or True,
     )
-    yield Access(
-        estate=estate,
-        vault=vault,
-        states=StateStore(vault, estate.vault.state, estate.id),
-        secrets=SecretStore(vault),
-        settings=settings,
-        environ=os.environ,
-        trust_endpoints=trust_endpoints,
-    )
+    with vault:  # at its end a token that we logged in for is revoked
+        yield Access(
+            estate=estate,
+            vault=vault,
+            states=StateStore(vault, estate.vault.state, estate.id),
+            secrets=SecretStore(vault),
+            settings=settings,
+            environ=os.environ,
+            trust_endpoints=trust_endpoints,
+        )
 
 
 def make_plan(run: Access, targets: Sequence[str]) -> tuple[Planned, tuple[Finding, ...]]:

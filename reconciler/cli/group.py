@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final, NamedTuple
@@ -12,6 +11,7 @@ import click
 import reconciler
 from reconciler.cli.options import common_options, terminal
 from reconciler.model.outcome import ExitCode
+from reconciler.suggest import near
 
 
 class Entry(NamedTuple):
@@ -78,8 +78,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command to run; an unknown one is answered with the nearest names."""
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            near = difflib.get_close_matches(args[0], COMMANDS)
-            hint = f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+            nearest = near(args[0], COMMANDS, 3)
+            hint = f" Did you mean {' or '.join(repr(name) for name in nearest)}?" if nearest else ""
             ctx.fail(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 

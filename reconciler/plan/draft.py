@@ -34,7 +34,7 @@ class Draft:
     desired: DesiredTenant
     provider: Provider
     view: TenantView
-    estate_tag: str
+    owner_tag: str
     owners: Ownership = field(init=False)
     actions: list[Action] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Draft:
     vanished: int = 0
 
     def __post_init__(self) -> None:
-        self.owners = Ownership(self.view.observed, self.view.document, self.estate_tag)
+        self.owners = Ownership(self.view.observed, self.view.document, self.owner_tag)
 
     def block(self, object_id: ObjectId, reason: str, hint: str = "", source: Source | None = None) -> None:
         """Record that this object cannot be reconciled."""
@@ -54,7 +54,7 @@ class Draft:
 
     def mark_is_lost(self, found: Observed, record: Record) -> bool:
         """Whether somebody edited our mark away (it is put back by the next update)."""
-        return found.mark is None or found.mark != Mark(self.estate_tag, found.mark.generation, record.nonce)
+        return found.mark is None or found.mark != Mark(self.owner_tag, found.mark.generation, record.nonce)
 
     def block_foreign(self, object_id: ObjectId, source: Source | None) -> bool:
         """Block a creation if something of the same name exists that is not ours; orphans of ours do not count."""
@@ -71,7 +71,7 @@ class Draft:
             self.block(
                 object_id,
                 f"an object of this name exists (id {ids}) that carries a mark of another estate, or a copy of one of ours",
-                "find out who owns it; rename or remove it, then plan again",
+                "find out who owns it: another tenant, or a tenant that was renamed? Rename or remove it, then plan again",
                 source,
             )
         else:

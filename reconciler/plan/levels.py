@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 
 from reconciler.errors import foreign
@@ -14,6 +13,7 @@ from reconciler.model.state import Record
 from reconciler.plan import differ, digest
 from reconciler.plan.draft import Draft
 from reconciler.plan.ownership import Unclear
+from reconciler.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,9 @@ class LevelIndex:
         if found:
             ids = ", ".join(item.vendor_id for item in found)
             return Resolved(problem=f"the vendor has {len(found)} access levels named {ref.name!r} (ids {ids})")
-        near = difflib.get_close_matches(ref.name, self.by_vendor_name, 1)
-        hint = f"did you mean {near[0]!r}?" if near else "existing levels are found by their exact name at the vendor"
+        hint = (
+            did_you_mean(ref.name, self.by_vendor_name) or "existing levels are found by their exact name at the vendor"
+        )
         return Resolved(problem=f"the vendor has no access level named {ref.name!r}", hint=hint)
 
     def dependency(self, ref: LevelRef) -> DesiredLevel | Observed | None:
@@ -124,7 +125,7 @@ def _plan_level(draft: Draft, index: LevelIndex, object_id: ObjectId, desired: D
             )
             draft.actions.append(
                 Action(
-                    ActionKind.REPAIR, Operation.RECORD, object_id, reason=reason, desired=desired, observed=found,
+                    ActionKind.REPAIR, Operation.RECORD, object_id, reason=reason, observed=found,
                     record=record, intent=intent, wanted=digest.wanted(desired), seen=digest.seen(found, record),
                 )
             )  # fmt: skip

@@ -1,7 +1,7 @@
 """Who owns what: matches the vendor's objects with our records, intents and marks.
 
 A name is not ownership. An object is ours if its id is in our records and its mark agrees, or if its mark's nonce is in an
-open intent. Our estate's mark with a nonce that nobody knows is an orphan of ours: a creation that came late. Everything
+open intent. This tenant's mark with a nonce that nobody knows is an orphan of ours: a creation that came late. Everything
 else is foreign and stays untouched.
 """
 
@@ -25,8 +25,8 @@ class Unclear:
 class Ownership:
     """An index over one tenant's observed objects and state document (None: there is none yet)."""
 
-    def __init__(self, observed: ObservedTenant, document: StateDocument | None, estate_tag: str) -> None:
-        self._tag = estate_tag
+    def __init__(self, observed: ObservedTenant, document: StateDocument | None, owner_tag: str) -> None:
+        self._tag = owner_tag
         self.has_state = document is not None
         self.records: Mapping[str, Record] = document.objects if document else {}
         self.intents: Mapping[str, Intent] = document.intents if document else {}
@@ -36,7 +36,7 @@ class Ownership:
         for kind in Kind:
             for item in observed.of(kind):
                 self._by_name[kind].setdefault(item.name, []).append(item)
-                if item.mark is not None and item.mark.estate == estate_tag:
+                if item.mark is not None and item.mark.estate == owner_tag:
                     self._by_nonce[kind].setdefault(item.mark.nonce, []).append(item)
         self._claimed = self._claims()
 
@@ -83,7 +83,7 @@ class Ownership:
         return item.vendor_id in self._claimed[item.kind]
 
     def orphans(self, kind: Kind) -> list[Observed]:
-        """Objects with our estate's mark and a nonce that no record and no intent knows.
+        """Objects with this tenant's mark and a nonce that no record and no intent knows.
 
         A copy that somebody made of one of our objects carries a nonce that is known: it is not an orphan but foreign.
         """

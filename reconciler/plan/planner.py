@@ -8,7 +8,7 @@ from uuid import UUID
 from reconciler.errors import foreign
 from reconciler.model.action import Action, ActionKind, Operation, TenantPlan
 from reconciler.model.desired import DesiredTenant, Unmanaged
-from reconciler.model.mark import estate_tag
+from reconciler.model.mark import owner_tag
 from reconciler.model.names import Kind, ObjectId
 from reconciler.model.observed import Observed
 from reconciler.plan.draft import Draft, TenantView
@@ -19,7 +19,7 @@ from reconciler.providers.base import Provider
 
 def plan_tenant(desired: DesiredTenant, provider: Provider, view: TenantView, estate: UUID) -> TenantPlan:
     """Everything to be done about one tenant, in order: a level before its keys, removals last."""
-    draft = Draft(desired, provider, view, estate_tag(estate))
+    draft = Draft(desired, provider, view, owner_tag(estate, desired.name))
     if draft.owners.has_state or not _block_lost(draft):
         levels = plan_levels(draft)
         plan_keys(draft, levels)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, Unexpected
 from reconciler.model.action import TenantPlan
 from reconciler.model.desired import DesiredTenant
 from reconciler.plan.observe import Access, OpenTenant, observe, open_tenant
@@ -64,10 +64,10 @@ def plan_all(
         try:
             tenant = open_tenant(access, desired)
             return PlannedTenant(tenant, replan(access, tenant))
-        except ReconcilerError as error:
+        except Exception as problem:  # noqa: BLE001  what ends one tenant must not end the others
             if tenant is not None:
                 tenant.session.close()
-            return Unreadable(desired, error)
+            return Unreadable(desired, problem if isinstance(problem, ReconcilerError) else Unexpected.of(problem))
         finally:
             progress(desired.name)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.errors import InvalidInput
-from reconciler.model.action import TenantPlan
+from reconciler.model.action import Action, Blocked, Operation, TenantPlan
 from reconciler.model.desired import DesiredKey, DesiredTenant
 from reconciler.model.names import Kind, ObjectId
+from reconciler.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,9 @@ def tenants(all_tenants: Sequence[DesiredTenant], targets: Sequence[Target]) -> 
     names = {tenant.name for tenant in all_tenants}
     for target in targets:
         if target.tenant not in names:
-            near = difflib.get_close_matches(target.tenant, names, 1)
             raise InvalidInput(
                 f"--target names tenant {target.tenant!r}, which the estate does not have",
-                hint=f"did you mean {near[0]!r}?" if near else "",
+                hint=did_you_mean(target.tenant, names),
             )
     chosen = {target.tenant for target in targets}
     return tuple(tenant for tenant in all_tenants if not targets or tenant.name in chosen)
@@ -61,10 +60,26 @@ def narrow(plan: TenantPlan, targets: Sequence[Target]) -> TenantPlan:
     for action in plan.actions:
         if action.object in chosen and isinstance(action.desired, DesiredKey) and not action.desired.level.existing:
             chosen.add(ObjectId(Kind.ACCESS_LEVEL, action.desired.level.name))
+    others = [action for action in plan.actions if action.object not in chosen]
+    waiting = {action.object: _users(action, others) for action in plan.actions if action.object in chosen}
+    held = tuple(
+        Blocked(name, f"keys that still use it are no targets: {', '.join(users)}", "name them too, or plan the tenant")
+        for name, users in waiting.items()
+        if users
+    )
     return replace(
         plan,
-        actions=tuple(action for action in plan.actions if action.object in chosen),
-        blocked=tuple(item for item in plan.blocked if item.object in chosen),
+        actions=tuple(action for action in plan.actions if action.object in chosen and not waiting[action.object]),
+        blocked=tuple(item for item in plan.blocked if item.object in chosen) + held,
         notes=tuple(note for note in plan.notes if note.object is None or note.object in chosen),
         unmanaged=(),
+    )
+
+
+def _users(removal: Action, others: Sequence[Action]) -> list[str]:
+    """The keys that another part of the plan takes off a level which this action deletes."""
+    if removal.object.kind is not Kind.ACCESS_LEVEL or removal.operation not in {Operation.DELETE, Operation.REMOVE}:
+        return []
+    return sorted(
+        {action.object.name for action in others if action.observed and action.observed.level_id == removal.vendor_id}
     )

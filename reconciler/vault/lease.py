@@ -82,6 +82,7 @@ class TenantLease:
             raise ValueError("a lease must outlive a vendor call")
         waited = 0.0
         lost_races = 0
+        taken_over = False
         while True:
             document, version = store.load(template.tenant)
             now = store.vault.now()
@@ -94,6 +95,7 @@ class TenantLease:
                 waited += pause
                 continue
             ours = held is not None and held.run == run
+            taken_over = taken_over or (held is not None and not ours)  # a lost reply makes it ours at the next look
             if not ours and expected_version is not None and version != expected_version:
                 raise Conflict(
                     f"the state was at version {expected_version} when this was planned, and is at {version} now",
@@ -111,12 +113,11 @@ class TenantLease:
                     raise
                 continue
             break
-        taken_over = held is not None and not ours
         taken = cls(store, wanted, committed, lease=lease, ttl=ttl, acquired_from=version, taken_over=taken_over)
         if heartbeat:
             taken._heart.start()
-        if held is not None and taken_over:
-            _LOG.info("took over the expired lease of %s on %s", held.holder, template.tenant)
+        if taken_over:
+            _LOG.info("took over an expired lease on %s", template.tenant)
             sleep(call_timeout)
         return taken
 

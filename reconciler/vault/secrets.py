@@ -163,14 +163,19 @@ class SecretStore:
             merged = {key: value for key, value in {**held, **wanted}.items() if value is not None}
             self._vault.call("POST", where, need="update", body={"custom_metadata": merged}, repeatable=True)
 
-    def delete_all_versions(self, path: VaultPath) -> int:
+    def delete_all_versions(self, path: VaultPath, *, up_to: int | None = None) -> int:
         """Delete every version that can still be read, and return how many there were. Nothing there is success.
 
+        `up_to` spares later versions: somebody else wrote those.
         A soft delete: `undelete` needs a permission of its own. Deleting only the newest would leave the older readable.
         """
         versions = self._entry(path).get("versions") or {}
         now = self._vault.now()
-        live = sorted(int(number) for number, version in versions.items() if _lives(version, now))
+        live = sorted(
+            int(number)
+            for number, version in versions.items()
+            if _lives(version, now) and (up_to is None or int(number) <= up_to)
+        )
         if live:
             body = {"versions": [str(number) for number in live]}
             self._vault.call("POST", api_path(path, "delete"), need="update", body=body, repeatable=True)

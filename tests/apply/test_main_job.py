@@ -70,7 +70,7 @@ def test_state_and_marks_are_in_their_final_form(estate: World) -> None:
     assert record["owner"] == "secops@example.com"
     key = next(key for key in list(estate.trends["dsm"].keys()) if key["keyName"] == "splunk")
     assert str(key["ID"]) == record["vendorId"]
-    assert key["description"] == f"Key splunk [rcl:5b0c1f0e7c554e0e:1:{record['nonce']}]"
+    assert key["description"] == f"Key splunk [rcl:5b0c1f0ee76f96ad:1:{record['nonce']}]"
     assert estate.metadata()["custom_metadata"]["managed-by"] == "access-reconciler"
     assert estate.metadata()["custom_metadata"]["owner"] == "secops@example.com"
 

@@ -412,6 +412,19 @@ def test_interrupted_regeneration_is_done_again() -> None:
     assert (result.actions[0].vendor_id, result.actions[0].generation) == ("100", 2)
 
 
+@pytest.mark.parametrize("occupied", [True, False])
+def test_interrupted_regeneration_of_a_key_whose_path_has_moved(occupied: bool) -> None:
+    """The repair writes to the path that is wanted now, on that path's version, and not over a foreign secret."""
+    seen = settled(
+        KEY, secrets={KEY.secret_path: b.secret(), MOVED: b.secret(6, live=occupied)},
+        state=b.document({b.level_id(): b.level_record(), KEY.id: b.record()}, {KEY.id: REGENERATING}),
+    )  # fmt: skip
+    result = plan(desired_tenant([desired_key(secret_path=MOVED)]), seen)
+    assert told(result) == ([] if occupied else [("repair", "regenerate", SPLUNK)])
+    assert [action.base_version for action in result.actions] == ([] if occupied else [6])
+    assert list(why_blocked(result)) == ([SPLUNK] if occupied else [])
+
+
 def test_interrupted_regeneration_that_was_stored_is_recorded() -> None:
     """The path is one version on: the record learns generation, version and time."""
     result = interrupted(REGENERATING, known=b.record(), keys=[found_key(KEY)], version=2)
@@ -442,6 +455,21 @@ def test_interrupted_regeneration_of_a_key_to_remove(protect: bool) -> None:
     """The removal ends the intent; where it is blocked, the intent goes on saying that the secret may be dead."""
     result = interrupted(REGENERATING, known=b.record(protect=protect), keys=[found_key(KEY)], wanted=None, version=1)
     assert told(result) == ([] if protect else [("delete", "delete", SPLUNK)])
+
+
+@pytest.mark.promise(4)
+def test_promise_4_closing_an_intent_does_not_lift_protection() -> None:
+    """A repair records what was found; what the manifest says of protection is an action of its own, or none."""
+    result = interrupted(
+        b.intent(), known=b.record(protect=True), keys=[found_key(KEY, "7", marked="k2")], version=1,
+        wanted=desired_key(state=KeyState.ABSENT),
+    )  # fmt: skip
+    assert told(result) == [("repair", "record", SPLUNK)]
+    assert list(why_blocked(result)) == [SPLUNK]
+    action = result.actions[0]
+    assert action.desired is None, "an apply would remember the manifest's wish with it"
+    assert action.record is not None
+    assert action.record.protect
 
 
 # -- revoked -------------------------------------------------------------------------------------------------------------
@@ -565,16 +593,17 @@ def test_foreign_secret_at_the_new_path_is_not_written_over(more: dict[str, Any]
     assert why_blocked(result)[SPLUNK] == f"{MOVED} already holds a secret that the reconciler did not write"
 
 
-def test_path_of_the_retiring_generation_is_not_written_over() -> None:
+@pytest.mark.parametrize("live", [True, False])
+def test_path_of_the_retiring_generation_is_not_written_over(live: bool) -> None:
     """A path that moves back waits until the old generation's secret is gone."""
     known = b.record(previous=b.previous(hours=-1, mount=MOVED.mount, path=MOVED.path))
     result = one(
         wanted=desired_key(secret_path=MOVED, rotation=b.rotation(0.5, 0.25)), known=known,
         keys=[found_key(KEY), found_key(KEY, "99", marked="k0")],
-        secrets={KEY.secret_path: b.secret(), MOVED: b.secret()},
+        secrets={KEY.secret_path: b.secret(), MOVED: b.secret(live=live)},
     )  # fmt: skip
     assert told(result) == [("retire", "remove", SPLUNK)]
-    assert why_blocked(result)[SPLUNK] == f"{MOVED} still holds the secret of generation 1"
+    assert why_blocked(result)[SPLUNK] == f"{MOVED} is the place of generation 1, whose end will empty it"
 
 
 # -- rotation ------------------------------------------------------------------------------------------------------------
@@ -642,6 +671,14 @@ def test_retire_first_then_issue_once() -> None:
     """After a month without runs the old generation goes before the one new one comes."""
     result = retiring(-700, wanted=desired_key(rotation=b.rotation(0.5, 0.25)))
     assert told(result) == [("retire", "remove", SPLUNK), ("rotate", "issue", SPLUNK)]
+
+
+def test_generation_that_we_are_using_may_go_on_retiring() -> None:
+    """The reconciler's own rotated key is no problem until its overlap is over."""
+    result = retiring(own="99")
+    assert (told(result), result.blocked) == ([], ())
+    unclear = replace(found_key(KEY, "99", marked=None), name="stranger")
+    assert told(retiring(old=unclear)) == []
 
 
 def test_lock_ends_the_overlap() -> None:

@@ -23,7 +23,7 @@ from reconciler.model.desired import (
     VaultPath,
 )
 from reconciler.model.estate import Estate, VaultConfig
-from reconciler.model.mark import Mark, estate_tag
+from reconciler.model.mark import Mark, owner_tag
 from reconciler.model.names import Kind, ObjectId
 from reconciler.model.observed import Observed, ObservedTenant, SecretMetadata
 from reconciler.model.state import Intent, IntentAction, Previous, Record, StateDocument
@@ -33,9 +33,9 @@ from reconciler.providers.trend_workload_security import PROVIDER
 
 ESTATE_ID = UUID("5b0c1f0e-7c55-4e0e-9d53-0a6f6f3f2c11")
 OTHER_ESTATE = UUID("11111111-2222-4333-8444-555555555555")
-TAG = estate_tag(ESTATE_ID)
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TENANT = "dsm"
+TAG = owner_tag(ESTATE_ID, TENANT)
 ENDPOINT = "https://dsm.example.com:4119/api"
 PERMISSIONS = {"platformRights": {"computerRights": {"canViewOtherComputers": True}}}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from urllib.parse import urlsplit
 
 
@@ -23,6 +23,8 @@ class Instead:
 
 LOST = "lost"
 """The server acts, and its reply never arrives."""
+HELD = "held"
+"""The server acts, and its reply waits until the proxy ends: time to kill whoever waits for it."""
 Trouble = str | Instead
 
 
@@ -34,6 +36,9 @@ class Proxy:
     trouble: Callable[[str, str], Trouble | None] = lambda method, path: None
     seen: list[tuple[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    holding: Event = field(default_factory=Event)
+    """Set once a reply is held."""
+    over: Event = field(default_factory=Event)
 
     def once(self, trouble: Trouble, method: str, part: str, *, after: int = 0) -> None:
         """Trouble at one request: the first, or the one after so many, with that method and that text in its path."""
@@ -71,13 +76,16 @@ def troubled(target: str) -> Iterator[Proxy]:
             proxy.seen.append((self.command, self.path))
             proxy.headers.append(dict(self.headers))
             trouble = proxy.trouble(self.command, self.path)
-            if trouble is None or trouble == LOST or (isinstance(trouble, Instead) and trouble.forward):
+            if trouble is None or isinstance(trouble, str) or (isinstance(trouble, Instead) and trouble.forward):
                 connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=10)
                 connection.request(self.command, self.path, body, dict(self.headers))
                 answer = connection.getresponse()
                 status, content, headers = answer.status, answer.read(), dict(answer.getheaders())
                 connection.close()
-            if trouble == LOST:
+            if isinstance(trouble, str):
+                if trouble == HELD:
+                    proxy.holding.set()
+                    proxy.over.wait(60)
                 self.close_connection = True
                 return
             if isinstance(trouble, Instead):
@@ -101,6 +109,7 @@ def troubled(target: str) -> Iterator[Proxy]:
     try:
         yield proxy
     finally:
+        proxy.over.set()
         server.shutdown()
         thread.join()
         server.server_close()

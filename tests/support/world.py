@@ -15,7 +15,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ from reconciler.cli.run import run as run_command
 from reconciler.emulator.openbao import OpenBaoServer
 from tests.support.emulators import Trend
 from tests.support.openbao import Naps
+from tests.support.troubled import Proxy, troubled
 
 ESTATE_ID = UUID("5b0c1f0e-7c55-4e0e-9d53-0a6f6f3f2c11")
 _numbers = itertools.count(1)
@@ -178,6 +179,39 @@ spec:
         found: dict[str, Any] = json.loads(self.bao.request("GET", path)["data"]["data"]["document"])
         return found
 
+    def edit_state(self, change: Callable[[dict[str, Any]], None], tenant: str = "dsm") -> None:
+        """Change the state document as root: how tests move the time that it remembers."""
+        state = self.state(tenant)
+        change(state)
+        self.put(f"reconciler/{ESTATE_ID}/{tenant}", {"document": json.dumps(state)})
+
+    def age(self, days: float, key: str = "splunk", tenant: str = "dsm", *, overlap: bool = True) -> None:
+        """Let a key's issue (and with `overlap` the end of its former generation's) lie so many days further back."""
+
+        def back(state: dict[str, Any]) -> None:
+            record = state["objects"][f"ApiKey/{key}"]
+            record["issuedAt"] = _earlier(record["issuedAt"], days)
+            if overlap and "previous" in record:
+                record["previous"]["until"] = _earlier(record["previous"]["until"], days)
+
+        self.edit_state(back, tenant)
+
+    def expire_lease(self, tenant: str = "dsm") -> None:
+        """Let the lease of a killed run be over."""
+        self.edit_state(lambda state: state["lease"].update(expires=_earlier(state["lease"]["expires"], 1)), tenant)
+
+    def killed_apply(self, reached: Callable[[float], bool], *args: str) -> None:
+        """Run `apply` in a process of its own, and kill it with SIGKILL once `reached(seconds)` says that it is there."""
+        child = subprocess.Popen(
+            [sys.executable, "-m", "reconciler", "apply", "--auto-approve", *args],
+            cwd=self.folder, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        there = reached(30)
+        child.kill()
+        output, _ = child.communicate()
+        self.printed.append(output)
+        assert there, output
+
     def authenticates(self, key: str = "splunk", tenant: str = "dsm") -> bool:
         """Whether the secret in Vault works at the vendor, as the key whose id lies beside it."""
         import requests
@@ -197,6 +231,19 @@ spec:
     def issued(self) -> set[str]:
         """Every secret that any emulator ever gave out."""
         return {secret for trend in self.trends.values() for secret in trend.issued}
+
+
+def _earlier(time: str, days: float) -> str:
+    return (datetime.fromisoformat(time) - timedelta(days=days)).isoformat()
+
+
+@pytest.fixture
+def vault_proxy(world: World, openbao: OpenBaoServer) -> Iterator[Proxy]:
+    """A proxy between the command line and OpenBao that makes trouble when told to. `world` itself goes around it."""
+    with troubled(openbao.address) as proxy:
+        world.environ("VAULT_ADDR", proxy.address)
+        yield proxy
+        world.environ("VAULT_ADDR", openbao.address)
 
 
 @pytest.fixture
