@@ -6,13 +6,14 @@ n-th such request on, as many times as asked, with a chance that a seed makes re
 
 from __future__ import annotations
 
-import difflib
 import random
 import threading
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, Final
+
+from reconciler.suggest import did_you_mean
 
 
 class FaultName(StrEnum):
@@ -159,6 +160,5 @@ def parse(text: str) -> Fault:
 
 
 def _unknown(what: str, name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {str(close[0])!r}?" if close else f"there are {', '.join(known)}"
+    hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
     return f"unknown {what} {name!r}: {hint}"

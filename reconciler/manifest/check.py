@@ -16,7 +16,7 @@ from reconciler.manifest.problems import Severity
 from reconciler.manifest.reader import Document
 from reconciler.manifest.scalars import kind_of, shown
 from reconciler.model.names import NAME_PATTERN
-from reconciler.providers.checks import did_you_mean
+from reconciler.suggest import did_you_mean
 
 Path = tuple[str | int, ...]
 

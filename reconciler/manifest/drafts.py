@@ -51,8 +51,8 @@ class TenantDraft:
 
 
 @dataclass(slots=True)
-class LevelDraft:
-    """An access level, in a tenant that is only a name yet, or in those with these labels."""
+class ObjectDraft:
+    """What levels and keys have in common: they are in a tenant that is only a name yet, or in those with these labels."""
 
     place: Place
     name: str
@@ -60,20 +60,20 @@ class LevelDraft:
     selector: Mapping[str, str] | None
     owner: str
     description: str
+
+
+@dataclass(slots=True)
+class LevelDraft(ObjectDraft):
+    """An access level."""
+
     permissions: Mapping[str, Any]
     protect: bool
 
 
 @dataclass(slots=True)
-class KeyDraft:
-    """A key, in a tenant that is only a name yet, or in those with these labels."""
+class KeyDraft(ObjectDraft):
+    """A key."""
 
-    place: Place
-    name: str
-    tenant: str | None
-    selector: Mapping[str, str] | None
-    owner: str
-    description: str
     level: LevelRef
     expires: datetime | None
     rotation: Rotation | None

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconciler.errors import InvalidInput
 from reconciler.manifest.check import Finding
-from reconciler.manifest.drafts import KeyDraft, LevelDraft, Place, TenantDraft
+from reconciler.manifest.drafts import KeyDraft, LevelDraft, ObjectDraft, Place, TenantDraft
 from reconciler.manifest.paths import Reserved, fill
 from reconciler.manifest.problems import Severity
 from reconciler.manifest.references import Broken, Tenants, duplicate, missing_level, some
@@ -15,7 +15,7 @@ from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant, Ke
 from reconciler.providers import registry
 from reconciler.providers.base import Problem as ProviderProblem
 from reconciler.providers.base import Provider
-from reconciler.providers.checks import did_you_mean
+from reconciler.suggest import did_you_mean
 
 Report = Callable[[Place, str, Finding], None]
 """Takes what is wrong: where, with which object, and what."""
@@ -215,7 +215,7 @@ def _expired(expires: datetime) -> Finding:
     return Finding(("spec", "expires"), what, hint, "expired", severity=Severity.WARNING)
 
 
-def _object(draft: LevelDraft | KeyDraft, kind: str) -> str:
+def _object(draft: ObjectDraft, kind: str) -> str:
     return f"{draft.tenant}/{kind}/{draft.name}" if draft.tenant is not None else f"{kind}/{draft.name}"
 
 

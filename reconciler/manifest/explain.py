@@ -13,7 +13,7 @@ from reconciler.errors import InvalidInput
 from reconciler.manifest.jsonschema import Schema, alternatives, plain, schema_of
 from reconciler.manifest.models import ManifestKind
 from reconciler.providers.base import Provider
-from reconciler.providers.checks import did_you_mean, nearest
+from reconciler.suggest import did_you_mean, nearest
 
 _TYPES: Final = {
     "string": "text",

@@ -24,7 +24,7 @@ from yaml.events import (
 from reconciler.errors import foreign
 from reconciler.manifest.reader import CONTROL, MAX_DEPTH, MERGE_KEY, Document, resolve
 from reconciler.manifest.scalars import kind_of, shown
-from reconciler.providers.checks import did_you_mean
+from reconciler.suggest import did_you_mean
 
 MAX_ALIASED: Final = 100_000
 """How many values the aliases of one file may repeat."""

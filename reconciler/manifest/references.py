@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reconciler.manifest.check import Finding
-from reconciler.manifest.drafts import KeyDraft, LevelDraft, Place, TenantDraft
+from reconciler.manifest.drafts import Place, TenantDraft
 from reconciler.model.desired import Source
-from reconciler.providers.checks import did_you_mean
+from reconciler.suggest import did_you_mean
 
 _NAMED: Final = 3
 
@@ -65,7 +65,7 @@ class Tenants:
         self._broken = broken
         self._selected: dict[tuple[tuple[str, str], ...], tuple[TenantDraft, ...]] = {}
 
-    def of(self, draft: LevelDraft | KeyDraft) -> tuple[TenantDraft, ...] | Finding:
+    def of(self, draft: ObjectDraft) -> tuple[TenantDraft, ...] | Finding:
         """The tenants that an object is wanted in; a finding if there is none. Empty if that is another problem's fault."""
         if draft.tenant is not None:
             return self._by_name.get(draft.tenant) or self._missing(draft.tenant)

@@ -1,24 +1,9 @@
-"""What providers' offline checks share: suggestions for misspelled words, and the shape of endpoints. No I/O."""
+"""What providers' offline checks share: the shape of endpoints. No I/O."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
-
-
-def nearest(word: str, choices: Iterable[str]) -> str:
-    """The choice that looks most like a word, in whatever case it was typed; empty if none does."""
-    lowered = {choice.lower(): choice for choice in choices}
-    found = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
-    return lowered[found[0]] if found else ""
-
-
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """`did you mean X?`, or nothing if no choice is near."""
-    found = nearest(word, choices)
-    return f"did you mean {found!r}?" if found else ""
 
 
 def endpoint_problem(endpoint: str) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from reconciler.manifest import models
 from reconciler.manifest.models import API_VERSION, MODELS, AccessLevel, ApiKey, ManifestKind, Section
 
 
@@ -69,18 +68,3 @@ def test_sections_are_strict() -> None:
         pending.extend(section.__subclasses__())
         assert section.model_config["extra"] == "forbid"
         assert section.model_config["strict"]
-
-
-def test_rotations_are_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Equal rotations are one object, as long as there are not too many different ones."""
-
-    def rotation(every: str) -> object:
-        spec = {"accessLevel": "x", "rotation": {"every": every}}
-        key = {"apiVersion": API_VERSION, "kind": "ApiKey", "metadata": {"name": "a", "tenant": "b"}, "spec": spec}
-        return ApiKey.model_validate(key).spec.rotation
-
-    monkeypatch.setattr(models, "_ROTATIONS", {})
-    assert rotation("11d") is rotation("11d")
-    monkeypatch.setattr(models, "_MOST_ROTATIONS", 1)
-    assert rotation("12d") is not rotation("12d")
-    assert rotation("12d") == rotation("12d")

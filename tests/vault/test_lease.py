@@ -169,6 +169,19 @@ def test_a_lost_reply_when_acquiring(proxied: tuple[Sandbox, Proxy]) -> None:
         acquire(sandbox.states(), "run-3")
 
 
+@pytest.mark.promise(7)
+def test_promise_7_a_takeover_with_a_lost_reply_still_waits(proxied: tuple[Sandbox, Proxy], later: Later) -> None:
+    """At the second look the lease is ours already: the dead run's last vendor call may be on its way all the same."""
+    sandbox, proxy = proxied
+    acquire(sandbox.states())
+    later += TTL + 5
+    proxy.once(LOST, "POST", "/data/")
+    naps = Naps()
+    heir = acquire(sandbox.states(), "run-2", sleep=naps)
+    assert heir.taken_over
+    assert naps == [5.0]
+
+
 def test_a_commit_with_a_lost_reply_is_made_once_in_effect(proxied: tuple[Sandbox, Proxy]) -> None:
     """The mutation is applied again to what is there, and nothing of anyone's is lost."""
     sandbox, proxy = proxied

@@ -211,6 +211,15 @@ def test_annotations_work_without_patch(proxied: tuple[Sandbox, Proxy]) -> None:
     assert store.metadata(path).custom == {"owner": "me", "more": "x"}
 
 
+def test_deleting_spares_later_versions(sandbox: Sandbox) -> None:
+    """Somebody else wrote those."""
+    store, path = sandbox.secrets(), sandbox.path("a")
+    for value in "123":
+        sandbox.put("a", {"v": value})
+    assert store.delete_all_versions(path, up_to=2) == 2
+    assert sandbox.get("a") == {"v": "3"}
+
+
 def test_deleting_leaves_no_version_readable(sandbox: Sandbox) -> None:
     """All versions go, those too that would be deleted later; what is gone already is success."""
     store, path = sandbox.secrets(), sandbox.path("a")

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconciler.providers.base import Problem
-from reconciler.providers.checks import did_you_mean
 from reconciler.providers.trend_workload_security.rights import FLAGS, LISTS, RIGHTS
+from reconciler.suggest import did_you_mean
 
 
 def check(permissions: Mapping[str, Any]) -> Iterator[Problem]:

@@ -11,10 +11,11 @@ from reconciler.model.desired import CredentialRef, DesiredKey, DesiredLevel, De
 from reconciler.model.observed import Fields
 from reconciler.providers import base
 from reconciler.providers.base import Capabilities, ConnectionSettings, How, Problem
-from reconciler.providers.checks import did_you_mean, endpoint_problem, same_endpoint
+from reconciler.providers.checks import endpoint_problem, same_endpoint
 from reconciler.providers.trend_workload_security import mapping, permissions
 from reconciler.providers.trend_workload_security.capabilities import CAPABILITIES
 from reconciler.providers.trend_workload_security.timezones import DEFAULT, known, suggest
+from reconciler.suggest import did_you_mean
 
 _REASONS: Final = {field.field: field.reason for field in CAPABILITIES.fields if field.how is How.UNSUPPORTED}
 _OPTIONS: Final = ("locale", "timeZone")

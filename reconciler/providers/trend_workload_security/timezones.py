@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from reconciler.providers.checks import nearest
+from reconciler.suggest import nearest
 
 DEFAULT: Final = "Etc/UTC"
 

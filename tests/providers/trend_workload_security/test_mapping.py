@@ -7,39 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model.desired import DesiredKey, DesiredLevel, KeyState, LevelRef, Source, VaultPath
+from reconciler.model.desired import DesiredKey, DesiredLevel, KeyState
 from reconciler.model.mark import Mark, new_nonce
 from reconciler.providers.trend_workload_security import mapping
 from reconciler.providers.trend_workload_security.records import KeyRecord, RoleRecord
 from reconciler.providers.trend_workload_security.rights import FLAGS, LISTS, RIGHTS
 from reconciler.providers.trend_workload_security.timezones import canonical, known
+from tests.support.builders import desired_key, desired_level
 
-SOURCE = Source("keys.yaml", 1)
 MARK = Mark("0" * 16, 1, new_nonce())
 
 
 def level(permissions: dict[str, Any], description: str = "") -> DesiredLevel:
-    return DesiredLevel("t", "reader", description, permissions, protect=False, source=SOURCE)
-
-
-def key(**more: Any) -> DesiredKey:
-    base: dict[str, Any] = {
-        "tenant": "t",
-        "name": "splunk",
-        "owner": "o",
-        "description": "",
-        "level": LevelRef("reader"),
-        "expires": None,
-        "rotation": None,
-        "state": KeyState.ACTIVE,
-        "protect": False,
-        "options": {},
-        "allowed_ips": (),
-        "scope": None,
-        "secret_path": VaultPath("secret", "x"),
-        "source": SOURCE,
-    }
-    return DesiredKey(**(base | more))
+    return desired_level("reader", description=description, permissions=permissions)
 
 
 _leaves = [(group, thing, right) for group, things in RIGHTS.items() for thing, rs in things.items() for right in rs]
@@ -58,7 +38,7 @@ def _permissions(draw: st.DrawFn) -> dict[str, Any]:
 
 
 _keys = st.builds(
-    key,
+    desired_key,
     description=_texts,
     expires=st.none() | st.datetimes(datetime(2000, 1, 1), datetime(9999, 12, 30), timezones=st.just(UTC)),  # noqa: DTZ001
     state=st.sampled_from([KeyState.ACTIVE, KeyState.LOCKED]),
@@ -138,7 +118,7 @@ def test_a_level_is_complete_in_canonical_form() -> None:
 
 def test_a_key_has_defaults() -> None:
     """Locale and zone that a manifest leaves out have a value."""
-    assert mapping.key_fields(key()) == {
+    assert mapping.key_fields(desired_key(description="")) == {
         "name": "splunk",
         "description": "",
         "locale": "en-US",
@@ -151,7 +131,7 @@ def test_a_key_has_defaults() -> None:
 def test_expiry_is_compared_in_utc_by_the_second() -> None:
     """Another offset and a fraction of a second are no difference."""
     there = datetime(2027, 6, 30, 2, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=2)))
-    assert mapping.key_fields(key(expires=there))["expires"] == datetime(2027, 6, 30, tzinfo=UTC)
+    assert mapping.key_fields(desired_key(expires=there))["expires"] == datetime(2027, 6, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,7 @@ from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
 from reconciler.model.desired import (
     CredentialRef,
-    DesiredKey,
-    DesiredLevel,
     DesiredTenant,
-    KeyState,
-    LevelRef,
     Source,
     Unmanaged,
     VaultPath,
@@ -24,30 +20,10 @@ from reconciler.model.secret import Secret
 from reconciler.providers import registry
 from reconciler.providers.base import ConnectionSettings, Evidence, How
 from reconciler.providers.trend_workload_security import PROVIDER
+from tests.support.builders import desired_key, desired_level
 
-SOURCE = Source("keys.yaml", 1)
 IN_VAULT = CredentialRef(vault=VaultPath("reconciler-credentials", "dsm"))
 CLOUD = "https://workload.us-1.cloudone.trendmicro.com/api"
-
-
-def key(**more: Any) -> DesiredKey:
-    base: dict[str, Any] = {
-        "tenant": "t",
-        "name": "splunk",
-        "owner": "o",
-        "description": "",
-        "level": LevelRef("reader"),
-        "expires": None,
-        "rotation": None,
-        "state": KeyState.ACTIVE,
-        "protect": False,
-        "options": {},
-        "allowed_ips": (),
-        "scope": None,
-        "secret_path": VaultPath("secret", "x"),
-        "source": SOURCE,
-    }
-    return DesiredKey(**(base | more))
 
 
 def tenant(endpoint: str = CLOUD, plan: CredentialRef = IN_VAULT, apply: CredentialRef | None = None) -> DesiredTenant:
@@ -61,7 +37,7 @@ def tenant(endpoint: str = CLOUD, plan: CredentialRef = IN_VAULT, apply: Credent
         unmanaged=Unmanaged.REPORT,
         levels=(),
         keys=(),
-        source=SOURCE,
+        source=Source("keys.yaml", 1),
     )
 
 
@@ -200,7 +176,7 @@ def test_a_credential_goes_only_where_it_belongs() -> None:
 )
 def test_problems_of_keys(fields: dict[str, Any], path: tuple[str, ...], what: str, hint: str) -> None:
     """What the product cannot do is refused with the reason; a slip gets a suggestion."""
-    [problem] = PROVIDER.check_key(key(**fields))
+    [problem] = PROVIDER.check_key(desired_key(**fields))
     assert problem.path == path
     assert what in problem.what
     assert hint in problem.hint
@@ -208,11 +184,11 @@ def test_problems_of_keys(fields: dict[str, Any], path: tuple[str, ...], what: s
 
 def test_sound_keys_and_levels() -> None:
     """Nothing to say, and the canonical form is there."""
-    sound = key(options={"locale": "ja-JP", "timeZone": "Asia/Calcutta"})
+    sound = desired_key(options={"locale": "ja-JP", "timeZone": "Asia/Calcutta"})
     assert list(PROVIDER.check_key(sound)) == []
-    assert list(PROVIDER.check_key(key())) == []
+    assert list(PROVIDER.check_key(desired_key())) == []
     assert PROVIDER.key_fields(sound)["timeZone"] == "Asia/Kolkata"
-    level = DesiredLevel("t", "reader", " text ", {"allPolicies": True}, protect=False, source=SOURCE)
+    level = desired_level(description=" text ", permissions={"allPolicies": True})
     assert list(PROVIDER.check_level(level)) == []
     assert PROVIDER.level_fields(level)["description"] == "text"
 
