@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reconciler.manifest.check import Finding
-from reconciler.manifest.drafts import Place, TenantDraft
+from reconciler.manifest.drafts import ObjectDraft, Place, TenantDraft
 from reconciler.model.desired import Source
 from reconciler.suggest import did_you_mean
 
