@@ -266,6 +266,7 @@ def test_promise_3_in_place_rotation_killed(estate: World, vault_proxy: Proxy, w
 @pytest.mark.promise(3)
 def test_promise_3_recovery_killed_as_well(world: World, naps: Naps) -> None:
     """A creation is finished under its own intent, at its own path, however often that is interrupted or Git changes."""
+    world.settings("timeouts: {call: 1s, lease: 10s}")  # a dead run's heir waits for one call
     trend = world.tenant()
     world.key(level="{existing: Auditor}")
     for path in ("/apikeys", "/apikeys/{apiKeyID}/secretkey", "/apikeys/{apiKeyID}/secretkey"):

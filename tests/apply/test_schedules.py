@@ -20,7 +20,7 @@ from tests.support.openbao import Naps
 from tests.support.troubled import LOST, Instead, Proxy, Trouble
 from tests.support.world import World
 
-SCHEDULES: Final = int(os.environ.get("RECONCILER_SCHEDULES", "8"))
+SCHEDULES: Final = int(os.environ.get("RECONCILER_SCHEDULES", "6"))
 NAMES: Final = ("a", "b", "c")
 UNLIMITED: Final = """
     limits:
