@@ -28,7 +28,7 @@ from reconciler.model.action import Action, ActionKind, Operation
 from reconciler.model.desired import DesiredKey, KeyState, VaultPath
 from reconciler.model.mark import Mark, new_nonce
 from reconciler.model.state import Intent, IntentAction, Previous, Record, StateDocument
-from reconciler.plan.keys import retiring
+from reconciler.plan.rotation import retiring
 from reconciler.providers.base import Issued, Verification
 
 STORE_ATTEMPTS: Final = 6
@@ -62,6 +62,7 @@ def intent_for(action: Action, run: str) -> Intent:
         mount=path.mount,
         path=path.path,
         vendor_id=action.vendor_id,
+        protect=action.desired.protect if action.desired is not None else False,
     )
 
 

@@ -27,6 +27,7 @@ from reconciler.model.mark import owner_tag
 from reconciler.model.state import StateDocument
 from reconciler.plan.observe import Access
 from reconciler.plan.run import PARALLEL_TENANTS, PlannedTenant, replan
+from reconciler.plan.saved import FALLS_DUE
 from reconciler.vault.lease import TenantLease
 
 _NAP: Final = 0.5  # seconds
@@ -147,7 +148,11 @@ class ApplyRun:
             return item.plan
         again = replan(self.access, item.tenant)
         was = {_identity(action) for action in item.plan.actions}
-        changed = [action for action in again.actions if _identity(action) not in was and _planned(action, item.plan)]
+        changed = [
+            action
+            for action in again.actions
+            if _identity(action) not in was and action.kind not in FALLS_DUE and _planned(action, item.plan)
+        ]
         if changed:
             names = ", ".join(sorted({str(action.object) for action in changed}))
             raise Conflict(

@@ -12,10 +12,11 @@ from typing import Literal
 import click
 
 from reconciler.model.action import TenantPlan
+from reconciler.model.estate import Estate
 from reconciler.model.outcome import ExitCode
 from reconciler.plan.observe import Access
 from reconciler.plan.run import Planned, plan_all
-from reconciler.plan.target import Target, narrow, tenants
+from reconciler.plan.target import Target, narrow, refuse_unknown, tenants
 from reconciler.policy.guardrails import Finding, check, spread_rotations
 
 
@@ -31,7 +32,9 @@ def access(folder: Path, identity: Literal["plan", "apply"], *, trust_endpoints:
     estate = load_estate(folder)
     for warning in estate.warnings:
         click.echo(f"warning: {warning}", err=True)
-    vault = Vault.connect(estate.vault, identity=identity, environ=os.environ, sleep=sleep)
+    vault = Vault.connect(
+        estate.vault, identity=identity, environ=os.environ, timeout=_vault_timeout(estate), sleep=sleep
+    )
     settings = ConnectionSettings(
         write=identity == "apply",
         timeout=estate.timeouts.call,
@@ -50,12 +53,19 @@ def access(folder: Path, identity: Literal["plan", "apply"], *, trust_endpoints:
         )
 
 
+def _vault_timeout(estate: Estate) -> float:
+    """A call to Vault, like one to a vendor, must not outlive the lease; five seconds it may always take."""
+    return min(max(estate.timeouts.call, 5.0), 30.0)
+
+
 def make_plan(run: Access, targets: Sequence[str]) -> tuple[Planned, tuple[Finding, ...]]:
     """Plan the chosen tenants, check the guardrails over everything in them, then narrow to the targets."""
     parsed = [Target.parse(text) for text in targets]
     chosen = tenants(run.estate.tenants, parsed)
     planned = plan_all(run, chosen)
     findings = check(planned.plans, run.estate.limits)
+    for item in planned.readable:
+        refuse_unknown(item.tenant.desired, item.plan, parsed)
     spread = spread_rotations(planned.plans, run.estate.limits.rotations)
     return planned.with_plans([narrow(plan, parsed) for plan in spread]), findings
 

@@ -100,6 +100,8 @@ class Intent(_Document):
     path: str = ""
     vendor_id: str = ""
     """The key whose secret is being regenerated; empty for a creation."""
+    protect: bool = False
+    """Whether what is being created is protected, for its manifest may be gone when a dead run is recovered from."""
 
 
 class StateDocument(_Document):

@@ -115,7 +115,7 @@ def _plan_level(draft: Draft, index: LevelIndex, object_id: ObjectId, desired: D
                 generation=intent.generation,
                 nonce=intent.nonce,
                 owner=remember.owner if remember else "",
-                protect=remember.protect if remember else False,
+                protect=record.protect if record else intent.protect,
             )
         if record is not None or desired is None:
             reason = (

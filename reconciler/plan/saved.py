@@ -23,7 +23,7 @@ from reconciler.model.estate import Estate
 from reconciler.model.names import Kind, ObjectId
 
 _OPENS_INTENT: Final = frozenset({ActionKind.CREATE, ActionKind.REPLACE, ActionKind.ROTATE, ActionKind.REPAIR})
-_FALLS_DUE: Final = frozenset({ActionKind.ROTATE, ActionKind.RETIRE})
+FALLS_DUE: Final = frozenset({ActionKind.ROTATE, ActionKind.RETIRE})
 
 
 class SavedAction(BaseModel):
@@ -126,7 +126,7 @@ def select(fresh: TenantPlan, saved: SavedPlan) -> Selection:
     for action in fresh.actions:
         name = str(action.object)
         recovery = action.kind is ActionKind.REPAIR and action.intent is not None and (name, action.wanted) in begun
-        due = action.kind in _FALLS_DUE and (name, action.kind) not in kinds
+        due = action.kind in FALLS_DUE and (name, action.kind) not in kinds
         if (name, action.kind, action.wanted, action.seen) in exact or recovery:
             kept.append(action)
         elif name in objects and not due:

@@ -51,6 +51,18 @@ def tenants(all_tenants: Sequence[DesiredTenant], targets: Sequence[Target]) -> 
     return tuple(tenant for tenant in all_tenants if not targets or tenant.name in chosen)
 
 
+def refuse_unknown(tenant: DesiredTenant, plan: TenantPlan, targets: Sequence[Target]) -> None:
+    """InvalidInput for a target that is in no manifest of its tenant and that nothing is to be done about either."""
+    known = {level.id for level in tenant.levels} | {key.id for key in tenant.keys}
+    known |= {action.object for action in plan.actions} | {blocked.object for blocked in plan.blocked}
+    for target in targets:
+        if target.tenant == tenant.name and target.object is not None and target.object not in known:
+            raise InvalidInput(
+                f"--target names {target.object}, which tenant {tenant.name} does not have",
+                hint=did_you_mean(str(target.object), map(str, known)),
+            )
+
+
 def narrow(plan: TenantPlan, targets: Sequence[Target]) -> TenantPlan:
     """Only what the targets name, and the access levels that a named key needs."""
     mine = [target for target in targets if target.tenant == plan.tenant]

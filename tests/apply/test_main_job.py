@@ -228,6 +228,11 @@ def test_targets(estate: World) -> None:
     unknown = estate.plan("--target", "dms/splunk")
     assert unknown.status == 1
     assert "did you mean 'dsm'?" in unknown.err
+    for command in (estate.plan, estate.apply):
+        misspelt = command("--target", "dsm/splnk")
+        assert misspelt.status == 1
+        assert "--target names ApiKey/splnk, which tenant dsm does not have" in misspelt.err
+        assert "did you mean 'ApiKey/splunk'?" in misspelt.err
 
 
 def test_protected_key_survives_its_manifest(estate: World) -> None:

@@ -14,7 +14,7 @@ from reconciler.model.mark import Mark
 from reconciler.model.names import Kind
 from reconciler.model.observed import Observed
 from reconciler.model.state import IntentAction, Revoked
-from reconciler.plan.keys import spell
+from reconciler.plan.rotation import spell
 from tests.support import builders as b
 from tests.support.builders import NOW, desired_key, desired_tenant, found_key, plan, settled, told, why_blocked
 
@@ -380,6 +380,15 @@ def test_interrupted_rotation_keeps_the_old_generation(version: int, operation: 
     assert record.previous is not None
     assert (record.previous.vendor_id, record.previous.until) == ("100", NOW + timedelta(days=1))
     assert not any(action.kind == "retire" for action in result.actions)
+
+
+@pytest.mark.promise(4)
+@pytest.mark.parametrize("version", [0, 1])
+def test_promise_4_a_key_is_protected_from_its_first_intent_on(version: int) -> None:
+    """A protected key that a dead run created stays, even if its manifest is gone before the next run."""
+    result = interrupted(b.intent(protect=True), keys=[found_key(KEY, "7", marked="k2")], wanted=None, version=version)
+    assert why_blocked(result) == {SPLUNK: "it is protected, and taken out of Git"}
+    assert not any(action.operation == "delete" for action in result.actions)
 
 
 def test_interrupted_rotation_without_overlap_retires_only_after_the_new_secret() -> None:

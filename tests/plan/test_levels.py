@@ -278,3 +278,12 @@ def test_what_a_key_depends_on() -> None:
     assert index.dependency(LevelRef("Auditor", existing=True)) is AUDITOR
     assert index.dependency(LevelRef("Twice", existing=True)) is None
     assert index.dependency(LevelRef("None", existing=True)) is None
+
+
+@pytest.mark.promise(4)
+def test_promise_4_a_level_is_protected_from_its_first_intent_on() -> None:
+    """A protected level that a dead run created stays, even if its manifest is gone before the next run."""
+    state = b.document({}, {b.level_id(): b.intent("l1", protect=True)})
+    result = b.plan(b.desired_tenant([], levels=[]), b.view(levels=[b.found_level()], state=state))
+    assert b.why_blocked(result) == {"AccessLevel/read": "it is protected, and taken out of Git"}
+    assert b.told(result) == [("repair", "record", "AccessLevel/read")]

@@ -389,7 +389,7 @@ def test_promise_1_debug_logs_and_representations_hold_no_secret_and_no_token(
     sandbox, proxy = proxied
     canary = "canary-8c1f0e7c"
     shown: list[str] = []
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="urllib3"):
         vault = sandbox.connect()
         store = SecretStore(vault)
         path = sandbox.path("k")

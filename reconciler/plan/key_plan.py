@@ -1,0 +1,137 @@
+"""One key while it is being planned: what is known about it, and the questions that every part of the planning asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.model.action import Action, ActionKind, Change, Operation
+from reconciler.model.desired import DesiredKey, KeyState, VaultPath
+from reconciler.model.names import ObjectId
+from reconciler.model.observed import Observed, SecretMetadata
+from reconciler.model.state import Intent, Record
+from reconciler.plan import differ, digest
+from reconciler.plan.draft import Draft
+from reconciler.plan.levels import LevelIndex
+
+_NOTHING = SecretMetadata(current_version=0, live=False)
+
+
+@dataclass(slots=True)
+class KeyPlan:
+    """See the module's text. Planning fills in `record` and `found`, and puts actions, blocks and notes into `draft`."""
+
+    draft: Draft
+    levels: LevelIndex
+    id: ObjectId
+    desired: DesiredKey | None
+    record: Record | None = None
+    found: Observed | None = None
+    secret_pending: bool = False
+    """An action that is already planned brings the secret into Vault."""
+    left_behind: VaultPath | None = None
+    """Where a run that died stored a secret of a key that has gone since."""
+
+    @property
+    def now(self) -> datetime:
+        """The time, as Vault tells it."""
+        return self.draft.view.now
+
+    def secret(self, path: VaultPath) -> SecretMetadata:
+        """What Vault says of an entry."""
+        return self.draft.view.secrets.get(path, _NOTHING)
+
+    def wanted(self) -> DesiredKey:
+        """The key as the manifests want it; only for keys that are wanted."""
+        if self.desired is None:  # pragma: no cover  a mistake of ours, for the type checker
+            raise AssertionError("only keys that are wanted get here")
+        return self.desired
+
+    def why_removed(self) -> str:
+        """Why the key should not be there; empty if it should."""
+        if self.desired is None:
+            return "taken out of Git"
+        if self.desired.state is KeyState.ABSENT:
+            return "state: absent"
+        if self.desired.expires is not None and self.desired.expires <= self.now:
+            return f"expired {self.desired.expires:%Y-%m-%d %H:%M}Z"
+        return ""
+
+    def level_is_known(self) -> bool:
+        """Whether the key's access level can be told; if not the object is blocked."""
+        level = self.levels.resolve(self.wanted().level)
+        if level.problem:
+            self.block(level.problem, level.hint)
+        return not level.problem
+
+    def is_own(self, vendor_id: str) -> bool:
+        """Whether this is the key that we are calling with; if so the object is blocked."""
+        if vendor_id != self.draft.view.observed.own_key_id:
+            return False
+        self.block(
+            f"id {vendor_id} is the key that the reconciler itself is using",
+            "it never deletes, locks or regenerates that one: give the tenant another credential first",
+        )
+        return True
+
+    def may_write(self, path: VaultPath) -> bool:
+        """Whether a new secret may go to a path: never over one that is not this key's current secret."""
+        record = self.record
+        previous = record.previous if record else None
+        if previous is not None and path == VaultPath(previous.mount, previous.path):
+            self.block(
+                f"{path} is the place of generation {previous.generation}, whose end will empty it",
+                "the next secret is written there once that generation is gone: plan again then",
+            )
+            return False
+        ours = {self.left_behind, record and VaultPath(record.mount, record.path)}
+        if path in ours or not self.secret(path).live:
+            return True
+        self.block(
+            f"{path} already holds a secret that the reconciler did not write",
+            "move it away, or give the tenant another secrets path",
+        )
+        return False
+
+    def differences(self, found: Observed) -> tuple[list[Change], str | None]:
+        """What differs between vendor and manifests, and the id of the wanted access level."""
+        desired = self.wanted()
+        changed = list(differ.changes(found.fields, self.draft.provider.key_fields(desired)))
+        level_id = self.levels.resolve(desired.level).vendor_id
+        if level_id is None or level_id != found.level_id:
+            changed.append(Change("accessLevel", self.levels.label(found.level_id), str(desired.level)))
+        return changed, level_id
+
+    def reissue(self, reason: str, generation: int, path: VaultPath, intent: Intent | None = None) -> None:
+        """Plan a new secret for the key that is there."""
+        found = self.found
+        self.secret_pending = True
+        if found is None or self.is_own(found.vendor_id):
+            return
+        self.act(
+            ActionKind.REPAIR, Operation.REGENERATE, reason, vendor_id=found.vendor_id, generation=generation,
+            base_version=self.secret(path).current_version, intent=intent,
+        )  # fmt: skip
+
+    def block(self, reason: str, hint: str = "") -> None:
+        """Say that this key cannot be reconciled."""
+        self.draft.block(self.id, reason, hint, self.desired.source if self.desired else None)
+
+    def act(self, kind: ActionKind, operation: Operation, reason: str, **more: object) -> None:
+        """Plan an action; `more` replaces what would be derived."""
+        desired = self.desired
+        depends = self.levels.dependency(desired.level) if desired is not None else None
+        level_id = self.levels.resolve(desired.level).vendor_id if desired is not None else None
+        action = Action(
+            kind,
+            operation,
+            self.id,
+            reason=reason,
+            desired=desired,
+            observed=self.found,
+            record=self.record,
+            level_id=level_id,
+            wanted=digest.wanted(desired, depends),
+            seen=digest.seen(self.found if operation is Operation.UPDATE else None, self.record),
+        )
+        self.draft.actions.append(replace(action, **more))  # type: ignore[arg-type]
