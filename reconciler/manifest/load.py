@@ -15,7 +15,7 @@ from reconciler.manifest.check import Finding, Wrong, check
 from reconciler.manifest.expand import Expansion
 from reconciler.manifest.problems import InvalidManifests, Problem, Severity
 from reconciler.manifest.references import Broken
-from reconciler.manifest.settings import SettingsDraft, digest, to_estate
+from reconciler.manifest.settings import SettingsDraft, to_estate
 from reconciler.manifest.source import ROOT_FILE, below, find_root, read, resolved, shown
 from reconciler.model.desired import DesiredTenant, Source, VaultPath
 from reconciler.model.estate import Estate
@@ -53,7 +53,7 @@ def load_estate(path: Path, *, now: datetime | None = None) -> Estate:
             raise InvalidManifests(problems)
         settings = loading.settings
         assert settings is not None  # noqa: S101  a missing one is an error above
-        return to_estate(settings, root, tenants, digest(settings, tenants), tuple(map(str, problems)))
+        return to_estate(settings, root, tenants, tuple(map(str, problems)))
 
 
 def validate(path: Path, *, now: datetime | None = None) -> Report:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class SettingsDraft:
 
 
 def to_estate(
-    settings: SettingsDraft, root: Path, tenants: tuple[DesiredTenant, ...], digest: str, warnings: tuple[str, ...]
+    settings: SettingsDraft, root: Path, tenants: tuple[DesiredTenant, ...], warnings: tuple[str, ...]
 ) -> Estate:
     """The estate with defaults applied. A CA file is looked for beside `reconciler.yaml`."""
     spec = settings.manifest.spec
@@ -51,7 +52,7 @@ def to_estate(
             state=vault_path(vault.state),
         ),
         tenants=tenants,
-        digest=digest,
+        digest_of=cache(lambda: digest(settings, tenants)),
         limits=Limits(_limit(limits.deletes), _limit(limits.replacements), limits.rotations.max_per_run),
         timeouts=Timeouts(spec.timeouts.call.total_seconds(), spec.timeouts.lease.total_seconds()),
         warnings=warnings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -82,8 +83,13 @@ class Estate:
     name: str
     vault: VaultConfig
     tenants: tuple[DesiredTenant, ...]
-    digest: str
-    """SHA-256 over the manifests' meaning (not their layout), hexadecimal."""
+    digest_of: Callable[[], str]
+    """Computes `digest`: only saved plans need it, so that other runs do not pay for it."""
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
     warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the manifests' meaning (not their layout), hexadecimal."""
+        return self.digest_of()

@@ -96,9 +96,9 @@ def desired_tenant(
     return replace(tenant, **more)
 
 
-def estate(**more: Any) -> Estate:
-    found = Estate(ESTATE_ID, "acme", VaultConfig("https://vault.example.com:8200"), tenants=(), digest="d" * 64)
-    return replace(found, **more)
+def estate(digest: str = "d" * 64, **more: Any) -> Estate:
+    config = VaultConfig("https://vault.example.com:8200")
+    return replace(Estate(ESTATE_ID, "acme", config, tenants=(), digest_of=lambda: digest), **more)
 
 
 def mark(seed: str = "k1", generation: int = 1, tag: str = TAG) -> Mark:
