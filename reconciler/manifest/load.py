@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reconciler.errors import InvalidInput
 from reconciler.manifest import drafts, models, positions, reader
+from reconciler.manifest.ahead import reading_ahead
 from reconciler.manifest.check import Finding, Wrong, check
 from reconciler.manifest.expand import Expansion
 from reconciler.manifest.problems import InvalidManifests, Problem, Severity
@@ -108,8 +109,13 @@ class _Loading:
         self._state: VaultPath | None = None
 
     def run(self) -> tuple[DesiredTenant, ...]:
-        for index, file in enumerate(self._files):
-            self._read(index, file)
+        with reading_ahead([file.path for file in self._files]) as ahead:
+            for index, file in enumerate(self._files):
+                documents = ahead.documents(index)
+                if documents is None:
+                    self._read(index, file)
+                else:
+                    self._take(index, file, documents)
         if not self._files and not self._problems:
             self._add(_nothing_in(self._root))
         objects = len(self._levels) + len(self._keys)
@@ -141,6 +147,11 @@ class _Loading:
                 self._broken.texts.append(data.decode(errors="replace"))
             for document in reading.documents[taken:]:
                 self._document(index, file, document)
+
+    def _take(self, index: int, file: _File, documents: Iterable[reader.Document]) -> None:
+        file.documents = 0
+        for document in documents:
+            self._document(index, file, document)
 
     def _document(self, index: int, file: _File, document: reader.Document) -> None:
         file.documents += 1
