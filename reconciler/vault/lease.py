@@ -250,7 +250,7 @@ def _held_by(lease: Lease, tenant: str) -> LeaseHeld:
     return LeaseHeld(
         f"{lease.holder} holds the lease since {since} UTC, at least until {until}",
         where=tenant,
-        hint="wait for that run (--lease-timeout), or see `reconciler unlock` if it is dead",
+        hint="wait for it with --lease-timeout SECONDS; if that run is dead, its lease ends by itself then",
         holder=lease.holder,
         run=lease.run,
     )
