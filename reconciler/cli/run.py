@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import resource
 import select
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Final, TextIO
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Final, NoReturn, TextIO
 
 import click
 
@@ -35,7 +38,8 @@ def run(args: Sequence[str] | None = None) -> int:
     try:
         for stream in (sys.stdout, sys.stderr):
             _never_fail_to_encode(stream)
-        status = _invoke(args)
+        with _ended_like_interrupted():
+            status = _invoke(args)
         sys.stdout.flush()
     except SystemExit as end:  # click leaves this way after a shell completion
         status = end.code if isinstance(end.code, int) else ExitCode.DONE
@@ -49,6 +53,23 @@ def run(args: Sequence[str] | None = None) -> int:
     except Exception as problem:  # noqa: BLE001  the last line of defence
         status = _unexpected(problem, verbose=not _VERBOSE.isdisjoint(args))
     return status
+
+
+@contextmanager
+def _ended_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM, which pipelines and clusters send, end a run as cleanly as Ctrl-C does: leases are given back."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _invoke(args: list[str]) -> int:

@@ -17,6 +17,7 @@ from reconciler.model.desired import CredentialRef, VaultPath
 from reconciler.model.secret import Secret
 from reconciler.vault.connection import Vault
 from reconciler.vault.secrets import api_path
+from reconciler.vault.settings import is_loopback
 
 ENDPOINT: Final = "endpoint"
 _PORTS: Final = {"https": 443, "http": 80}
@@ -34,12 +35,7 @@ class Endpoint(NamedTuple):
     @property
     def loopback(self) -> bool:
         """Whether it can only be on this machine: `localhost`, 127.0.0.0/8 or ::1."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 def endpoint_of(text: str) -> Endpoint:
@@ -122,7 +118,8 @@ def _stored(vault: Vault, path: VaultPath) -> dict[str, Secret]:
         )
     found = answer.data.get("data")
     fields = found.items() if isinstance(found, Mapping) else ()
-    return {str(name): Secret(value) for name, value in fields if isinstance(value, str) and value}
+    # A value from a file or a terminal ends with a newline, which is no part of it.
+    return {str(name): Secret(value.strip()) for name, value in fields if isinstance(value, str) and value.strip()}
 
 
 def _from_environment(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -54,6 +55,14 @@ def resolve(config: VaultConfig, environ: Mapping[str, str]) -> Target:
     )
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host can only be this machine: `localhost`, 127.0.0.0/8 or ::1."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def _address(text: str, where: str) -> str:
     if not text:
         raise InvalidInput("no Vault address", hint="set VAULT_ADDR, or spec.vault.address in reconciler.yaml")
@@ -68,6 +77,12 @@ def _address(text: str, where: str) -> str:
             f"{printable(text)!r} is not the address of a Vault server",
             where=where,
             hint="for example https://vault.example.com:8200",
+        )
+    if parts.scheme == "http" and not is_loopback(str(parts.hostname)):
+        raise InvalidInput(
+            f"{printable(text)!r} is plain http: the token and every secret would travel unprotected",
+            where=where,
+            hint="use https; plain http is for this machine only",
         )
     return text.rstrip("/")
 

@@ -142,14 +142,16 @@ def test_whoever_watches_may_go(estate: World, monkeypatch: pytest.MonkeyPatch) 
     finishes(estate)
 
 
-def interrupted_apply(world: World, reached: Any, *args: str) -> tuple[int, str, float]:
-    """Run `apply` in a process of its own and press Ctrl-C; returns status, output and how long it took from then."""
+def interrupted_apply(
+    world: World, reached: Any, *args: str, number: signal.Signals = signal.SIGINT
+) -> tuple[int, str, float]:
+    """Run `apply` in a process of its own and signal it (Ctrl-C); returns status, output and how long it took from then."""
     child = subprocess.Popen(
         [sys.executable, "-m", "reconciler", "apply", "--auto-approve", *args],
         cwd=world.folder, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     there = reached()
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     begun = time.monotonic()
     output, _ = child.communicate(timeout=30)
     world.printed.append(output)
@@ -157,11 +159,12 @@ def interrupted_apply(world: World, reached: Any, *args: str) -> tuple[int, str,
     return child.returncode, output, time.monotonic() - begun
 
 
-def test_ctrl_c_ends_what_is_under_way_and_begins_nothing_new(estate: World) -> None:
-    """The call that is on its way comes to its end and is recorded; leases are given back; exit 4."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_what_is_under_way_and_begins_nothing_new(estate: World, number: signal.Signals) -> None:
+    """The call that is on its way comes to its end and is recorded; leases are given back; exit 4. So too for SIGTERM."""
     hang = estate.trends["east"].faults.inject("hang-after", method="POST", path="/roles", seconds=2)
     status, output, _ = interrupted_apply(
-        estate, lambda: hang.wait_until_hit(20) and not time.sleep(0.5), "--target", "east"
+        estate, lambda: hang.wait_until_hit(20) and not time.sleep(0.5), "--target", "east", number=number
     )
     assert status == 4, output
     assert "not begun: the run was interrupted; run again to go on" in output

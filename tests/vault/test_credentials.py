@@ -24,7 +24,7 @@ def stored(sandbox: Sandbox, **fields: object) -> CredentialRef:
 @pytest.mark.parametrize("same", [ENDPOINT, "HTTPS://API.example.COM:443/api/", "https://api.example.com:443/api"])
 def test_a_credential_goes_to_the_endpoint_beside_it(sandbox: Sandbox, same: str) -> None:
     """Case of the host, the default port and a last slash make no difference; every other text is a secret."""
-    ref = stored(sandbox, endpoint=same, secretKey="s3cret", note="n", rotated=3, empty="")
+    ref = stored(sandbox, endpoint=same, secretKey="s3cret\n", note="n", rotated=3, empty="", blank="\n")
     found = read_credential(sandbox.connect("plan"), ref, endpoint=ENDPOINT, environ={})
     assert found.endpoint == ENDPOINT
     assert found.fields == {"secretKey": Secret("s3cret"), "note": Secret("n")}

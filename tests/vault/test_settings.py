@@ -61,3 +61,14 @@ def test_the_environments_proxy_is_used_but_for_excepted_hosts() -> None:
     assert resolve(FILE, {"HTTPS_PROXY": "http://p:1"}).proxies == {"https": "http://p:1"}
     assert resolve(FILE, {"all_proxy": "http://p:2", "http_proxy": "http://p:3"}).proxies == {"https": "http://p:2"}
     assert resolve(FILE, {"https_proxy": "http://p:1", "NO_PROXY": "file.example"}).proxies == {}
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("address", ["http://vault.example.com:8200", "http://192.0.2.2", "http://127.0.0.1.evil.io"])
+def test_promise_1_no_token_travels_unprotected(address: str) -> None:
+    """Plain http is for this machine only, whoever named the address."""
+    with pytest.raises(InvalidInput, match="plain http"):
+        resolve(VaultConfig("https://x.example"), {"VAULT_ADDR": address})
+    with pytest.raises(InvalidInput, match="plain http"):
+        resolve(VaultConfig(address), {})
+    assert resolve(VaultConfig("http://LocalHost:1"), {}).address == "http://LocalHost:1"

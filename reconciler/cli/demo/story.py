@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import IO, NoReturn
+from typing import IO
 
 from rich.console import Console
 from rich.rule import Rule
@@ -154,7 +151,6 @@ def tell(console: Console, *, keep: bool, pause: float) -> ExitCode:
     """Tell the whole story on this console. `pause` in seconds between the steps."""
     began = time.monotonic()
     with (
-        _terminable(),
         stage(keep=keep) as set_up,
         (set_up.folder / "output" / "shown.txt").open("w", encoding="utf-8") as copy,
     ):
@@ -253,17 +249,3 @@ def _closing(teller: _Teller, failed: bool, seconds: float) -> None:
 
 def _tail(log: Path, lines: int = 15) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end us as Ctrl-C does, so that servers and folder go with us."""
-
-    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from reconciler.manifest.models.base import Section, exactly_one, plan_and_apply
 from reconciler.manifest.paths import Path
-from reconciler.manifest.scalars import Line, Variable
+from reconciler.manifest.scalars import Line, Variable, refuse
+from reconciler.providers.checks import is_loopback
 
 
 class TokenLogin(Section):
@@ -74,10 +76,17 @@ class StateLocation(Section):
     path: Path = Field("reconciler", description="Folder of the state documents: one below it per estate and tenant.")
 
 
+def _protected(address: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        refuse(f"is {address!r}, which is plain http: token and secrets would travel unprotected", "use https")
+    return address
+
+
 class VaultSection(Section):
     """Which Vault (or OpenBao) it is, and who we are there."""
 
-    address: str = Field(
+    address: Annotated[str, AfterValidator(_protected)] = Field(
         "",
         pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$",
         description="Address of the server. `VAULT_ADDR` is used when the file has none.",
