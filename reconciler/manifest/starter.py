@@ -74,7 +74,6 @@ spec:
   permissions:
     allComputers: true
     allPolicies: true
-    allowWebService: true
     platformRights:
       computerRights: {canViewOtherComputers: true}
       policyRights: {canViewOtherPolicies: true}

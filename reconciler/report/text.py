@@ -104,7 +104,7 @@ def results(console: Console, outcome: Sequence[TenantResult], left_out: Sequenc
     for line in details:
         console.print(line, soft_wrap=True)
     unreadable(console, left_out)
-    console.print(Text(_closing(outcome), style="bold"), soft_wrap=True)
+    console.print(Text(_closing(outcome, left_out), style="bold"), soft_wrap=True)
 
 
 def _whole(console: Console, item: Tree | Table) -> None:
@@ -118,11 +118,12 @@ def _whole(console: Console, item: Tree | Table) -> None:
         console.print(Text("".join(segment.text for segment in line).rstrip()), soft_wrap=True)
 
 
-def _closing(outcome: Sequence[TenantResult]) -> str:
+def _closing(outcome: Sequence[TenantResult], left_out: Sequence[Unreadable]) -> str:
     counts = {status: sum(r.status is status for t in outcome for r in t.results) for status in Status}
     parts = [f"{counts[status]} {status}" for status in Status if counts[status]]
     secrets = sum(r.secret is not None for t in outcome for r in t.results)
-    line = f"Apply: {', '.join(parts) or 'nothing to do'}"
+    nothing = "nothing was done" if left_out or any(tenant.error for tenant in outcome) else "nothing to do"
+    line = f"Apply: {', '.join(parts) or nothing}"
     return f"{line}; {words.plural(secrets, 'secret')} written to Vault" if secrets else line
 
 

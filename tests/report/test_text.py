@@ -175,6 +175,8 @@ def test_results_say_where_each_secret_is() -> None:
 def test_results_of_nothing() -> None:
     """No table, one line; a tenant that was held is named."""
     assert shown(text.results, [TenantResult(tenant_plan())]) == "Apply: nothing to do\n"
+    failed = TenantResult(tenant_plan(), (), RetryLater("Vault is sealed"))
+    assert shown(text.results, [failed]).endswith("Apply: nothing was done\n")
     held = TenantResult(tenant_plan(), error=LeaseHeld("held by ci", where="dsm"))
     assert shown(text.results, [held]).startswith("error dsm: held by ci\n")
 
