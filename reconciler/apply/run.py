@@ -101,7 +101,14 @@ class ApplyRun:
     def _introduced(self, item: PlannedTenant) -> Mutation:
         """The state names the vendor account and its credential as they are now: an emergency may have nothing else."""
         now = self._template(item)
-        return lambda document: document.model_copy(update={"endpoint": now.endpoint, "credentials": now.credentials})
+        return lambda document: document.model_copy(
+            update={
+                "endpoint": now.endpoint,
+                "credentials": now.credentials,
+                "options": now.options,
+                "endpoint_map": now.endpoint_map,
+            }
+        )
 
     def _preflight(self, plan: TenantPlan) -> None:
         """Make sure, before the first vendor call, that every new secret can be stored."""
@@ -121,6 +128,8 @@ class ApplyRun:
             provider=desired.provider,
             endpoint=desired.endpoint,
             credentials=_reference(desired.credentials_apply),
+            options=desired.options,
+            endpoint_map=desired.endpoint_map,
         )
 
     def _lease(self, item: PlannedTenant) -> TenantLease:

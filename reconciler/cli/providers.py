@@ -62,8 +62,8 @@ def overview(providers: Iterable[Provider]) -> Sheet:
         (
             provider.name,
             provider.title,
-            _yes(provider.capabilities.regenerates_in_place),
-            _yes(provider.capabilities.reversible_lock),
+            _yes(provider.capabilities.traits.regenerates_in_place),
+            _yes(provider.capabilities.traits.reversible_lock),
             _rate(provider.capabilities.rate),
         )
         for provider in providers
@@ -92,8 +92,8 @@ def describe(provider: Provider) -> dict[str, Any]:
     return {
         "name": provider.name,
         "title": provider.title,
-        "regeneratesInPlace": can.regenerates_in_place,
-        "reversibleLock": can.reversible_lock,
+        "regeneratesInPlace": can.traits.regenerates_in_place,
+        "reversibleLock": can.traits.reversible_lock,
         "rate": {
             "calls": can.rate.calls,
             "seconds": can.rate.seconds,

@@ -52,10 +52,14 @@ class Strategy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LevelRef:
-    """A key's access level: one of ours by its manifest's name, or one that the vendor ships by the vendor's name."""
+    """What gives a key its permissions: a level of ours by its manifest's name, or an existing one by the vendor's name.
+
+    Where keys belong to users, `kind` is ServiceUser: the user stands where others have an access level.
+    """
 
     name: str
     existing: bool = False
+    kind: Kind = Kind.ACCESS_LEVEL
 
     def __str__(self) -> str:
         return f"{self.name} (existing)" if self.existing else self.name
@@ -68,6 +72,10 @@ class Rotation:
     every: timedelta
     overlap: timedelta = timedelta(0)
     strategy: Strategy = Strategy.OVERLAP
+    renew_before: timedelta = timedelta(days=7)
+    """How long before the vendor ends a key the next generation is made."""
+    hold_while_used: bool = False
+    """Keep the former generation beyond its overlap while somebody still uses it (where the vendor tells)."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -108,7 +116,10 @@ DOCUMENTED_RATE = RateLimit()
 
 @dataclass(frozen=True, slots=True)
 class DesiredLevel:
-    """One access level as the manifests want it. `permissions` is the manifest's own tree, unchanged."""
+    """One access level (or service user) as the manifests want it. `permissions` is the manifest's own tree, unchanged.
+
+    A service user's permissions are `{"groups": [GUID, …]}`, and `locked` says that it may not sign in.
+    """
 
     tenant: str
     name: str
@@ -117,16 +128,22 @@ class DesiredLevel:
     protect: bool
     source: Source
     owner: str = ""
+    kind: Kind = Kind.ACCESS_LEVEL
+    locked: bool = False
 
     @property
     def id(self) -> ObjectId:
-        """`AccessLevel/NAME`."""
-        return ObjectId(Kind.ACCESS_LEVEL, self.name)
+        """`AccessLevel/NAME`, or `ServiceUser/NAME`."""
+        return ObjectId(self.kind, self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredKey:
-    """One key of one tenant as the manifests want it. `expires` is in UTC, whole seconds, and exclusive."""
+    """One key of one tenant as the manifests want it. `expires` is in UTC, whole seconds, and exclusive.
+
+    `allowed_ips` are canonical networks, each one once, sorted, network lists resolved: `203.0.113.0/28`. `scope` is the
+    mapping of the manifest, or that of the Scope which it names; None where it has none.
+    """
 
     tenant: str
     name: str
@@ -138,8 +155,8 @@ class DesiredKey:
     state: KeyState
     protect: bool
     options: Mapping[str, Any]
-    allowed_ips: tuple[Any, ...]
-    scope: Any
+    allowed_ips: tuple[str, ...]
+    scope: Mapping[str, Any] | None
     secret_path: VaultPath
     source: Source
 
@@ -166,3 +183,7 @@ class DesiredTenant:
     source: Source
     labels: Mapping[str, str] = field(default_factory=dict)
     rate: RateLimit = DOCUMENTED_RATE
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What only this provider asks of a tenant; its shape is checked by the provider."""
+    endpoint_map: Mapping[str, Any] | None = None
+    """The `spec` of the EndpointMap that the options name: requests that the vendor does not document."""

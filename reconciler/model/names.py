@@ -14,7 +14,14 @@ class Kind(StrEnum):
     """The kinds of object that live at a vendor."""
 
     ACCESS_LEVEL = "AccessLevel"
+    SERVICE_USER = "ServiceUser"
+    """An account that keys belong to and get their permissions from, where a vendor has no access levels for keys."""
     API_KEY = "ApiKey"
+
+    @property
+    def is_level(self) -> bool:
+        """Whether keys refer to it: whatever gives a key its permissions is its access level to the planner."""
+        return self is not Kind.API_KEY
 
 
 class ObjectId(NamedTuple):

@@ -30,8 +30,18 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownKey:
+    """A key that our records name: all that there is to go by where the vendor does not list keys."""
+
+    vendor_id: str
+    name: str
+    mark: Mark
+    level_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedTenant:
-    """Everything that one tenant's list calls returned."""
+    """Everything that one tenant's list calls returned. `levels` are access levels, or users that own keys."""
 
     levels: tuple[Observed, ...]
     keys: tuple[Observed, ...]
@@ -40,7 +50,7 @@ class ObservedTenant:
 
     def of(self, kind: Kind) -> tuple[Observed, ...]:
         """The objects of one kind."""
-        return self.levels if kind is Kind.ACCESS_LEVEL else self.keys
+        return tuple(item for item in self.levels if item.kind is kind) if kind.is_level else self.keys
 
 
 @dataclass(frozen=True, slots=True)

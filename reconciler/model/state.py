@@ -48,6 +48,24 @@ class Lease(_Document):
     expires: datetime
 
 
+class HandoffAction(StrEnum):
+    """What a person was asked to do in the vendor's console."""
+
+    CREATE = "create"
+    REGENERATE = "regenerate"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+class Handoff(_Document):
+    """A step that waits for a person. `wanted` is the digest of what was asked for, to notice that it has changed since."""
+
+    action: HandoffAction
+    opened: datetime
+    by: str
+    wanted: str = ""
+
+
 class Previous(_Document):
     """The generation before the current one, which goes on working until `until`."""
 
@@ -85,7 +103,12 @@ class Record(_Document):
     protect: bool = False
     previous: Previous | None = None
     revoked: Revoked | None = None
-    handoff: Mapping[str, Any] | None = None
+    handoff: Handoff | None = None
+    """A change or removal of this object that waits for a person."""
+    level_id: str = ""
+    """Keys: the vendor's id of what gave the key its permissions when it was issued."""
+    applied: Mapping[str, str] = Field(default_factory=dict)
+    """Digests of what was last asked of the vendor, for fields that it does not tell back as they were given."""
 
 
 class Intent(_Document):
@@ -102,6 +125,10 @@ class Intent(_Document):
     """The key whose secret is being regenerated; empty for a creation."""
     protect: bool = False
     """Whether what is being created is protected, for its manifest may be gone when a dead run is recovered from."""
+    handoff: Handoff | None = None
+    """The creation or the new secret waits for a person, not for a run."""
+    level_id: str = ""
+    applied: Mapping[str, str] = Field(default_factory=dict)
 
 
 class StateDocument(_Document):
@@ -113,6 +140,9 @@ class StateDocument(_Document):
     provider: str
     endpoint: str
     credentials: Mapping[str, Any] = Field(default_factory=dict)
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    """The tenant's options, for an emergency that has no manifests."""
+    endpoint_map: Mapping[str, Any] | None = None
     lease: Lease | None = None
     objects: Mapping[str, Record] = Field(default_factory=dict)
     intents: Mapping[str, Intent] = Field(default_factory=dict)

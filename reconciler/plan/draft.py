@@ -13,7 +13,7 @@ from reconciler.model.names import ObjectId
 from reconciler.model.observed import Observed, ObservedTenant, SecretMetadata
 from reconciler.model.state import Record, StateDocument
 from reconciler.plan.ownership import Ownership
-from reconciler.providers.base import Provider
+from reconciler.providers.base import Provider, Traits
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Draft:
     view: TenantView
     owner_tag: str
     owners: Ownership = field(init=False)
+    traits: Traits = field(init=False)
     actions: list[Action] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -43,6 +44,7 @@ class Draft:
 
     def __post_init__(self) -> None:
         self.owners = Ownership(self.view.observed, self.view.document, self.owner_tag)
+        self.traits = self.provider.traits(self.desired)
 
     def block(self, object_id: ObjectId, reason: str, hint: str = "", source: Source | None = None) -> None:
         """Record that this object cannot be reconciled."""

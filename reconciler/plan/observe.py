@@ -80,7 +80,13 @@ def open_tenant(access: Access, desired: DesiredTenant) -> OpenTenant:
         trust_endpoints=access.trust_endpoints,
     )
     gate = Gate()
-    settings = replace(access.settings, before_write=gate, rate=desired.rate)
+    settings = replace(
+        access.settings,
+        before_write=gate,
+        rate=desired.rate,
+        options=desired.options,
+        endpoint_map=desired.endpoint_map,
+    )
     return OpenTenant(desired, provider, provider.connect(desired.endpoint, credential, settings), gate)
 
 

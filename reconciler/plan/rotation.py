@@ -86,7 +86,7 @@ def rotate(key: KeyPlan, record: Record) -> None:
     if not key.may_write(path):
         return
     in_place = rotation.strategy is Strategy.IN_PLACE or not rotation.overlap
-    if in_place and key.draft.provider.capabilities.regenerates_in_place:
+    if in_place and key.draft.traits.regenerates_in_place:
         if not key.is_own(record.vendor_id):
             key.act(
                 ActionKind.ROTATE, Operation.REGENERATE, f"{due}; in place: the old secret dies at once",

@@ -7,7 +7,8 @@ made again. A call that must be made once (a creation, a new secret) may have ac
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -46,6 +47,8 @@ class Call:
     effect: Effect
     answers: bool = True
     """Whether success has a JSON object as its body."""
+    array: bool = False
+    """Whether success has a JSON array as its body: it is given back under the name `items`."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.template}"
@@ -60,6 +63,8 @@ class Answer:
     body: bytes
     retry_after: str = ""
     date: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """All of them, whatever the case of their names."""
 
     @property
     def is_html(self) -> bool:
@@ -98,11 +103,14 @@ def read(call: Call, answer: Answer, place: str, message: str) -> dict[str, Any]
     if not answer.body.strip() and not call.answers:
         return {}
     parsed = parse(answer.body)
-    if isinstance(parsed, dict):
+    if call.array and isinstance(parsed, list):
+        return {"items": parsed}
+    if isinstance(parsed, dict) and not call.array:
         return parsed
     if not call.answers:
         return {}
-    raise broken(call, f"{what} something that is no JSON object", "the vendor's API may have changed")
+    kind = "array" if call.array else "object"
+    raise broken(call, f"{what} something that is no JSON {kind}", "the vendor's API may have changed")
 
 
 def refusal(call: Call, answer: Answer, place: str, message: str) -> ReconcilerError:  # noqa: PLR0911

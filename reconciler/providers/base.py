@@ -8,15 +8,16 @@ A session knows nothing of planning or applying: in a planning run its transport
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from reconciler.model.credential import Credential
 from reconciler.model.desired import DOCUMENTED_RATE, DesiredKey, DesiredLevel, DesiredTenant, RateLimit
 from reconciler.model.mark import Mark
-from reconciler.model.observed import Fields, Observed, ObservedTenant
+from reconciler.model.names import Kind
+from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
 from reconciler.model.secret import Secret
 
 
@@ -69,6 +70,60 @@ class Rate:
     source: str
 
 
+class Write(StrEnum):
+    """The writes that a product may offer in its console only."""
+
+    CREATE_LEVEL = "create the access level"
+    UPDATE_LEVEL = "change the access level"
+    DELETE_LEVEL = "delete the access level"
+    CREATE_KEY = "create the key"
+    REGENERATE_KEY = "generate a new secret"
+    UPDATE_KEY = "change the key"
+    DELETE_KEY = "delete the key"
+
+
+class Expiry(StrEnum):
+    """What a product does about `expires`."""
+
+    EDITABLE = "editable"
+    """Kept exactly, and can be changed: it is compared like any field."""
+    FIXED = "fixed"
+    """Set at creation only; what lies far off may be shortened. A later wish needs a new key."""
+    ROUNDED = "rounded"
+    """Set at creation only and rounded up; the exact moment is enforced by us."""
+    NONE = "none"
+    """Not known to the product: enforced by us alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """How a tenant's objects behave: what planning and applying must know, the same for every vendor."""
+
+    kinds: frozenset[Kind] = frozenset({Kind.ACCESS_LEVEL, Kind.API_KEY})
+    """What manifests may declare here."""
+    lists_keys: bool = True
+    """Whether observing finds every key. If not, it is told which keys our records name."""
+    regenerates_in_place: bool = True
+    """Whether a key can get a new secret, the old one being dead at once."""
+    reversible_lock: bool = True
+    """Whether `state: locked` can be had without deleting the key."""
+    replaces_levels: bool = False
+    """Whether an access level can only be changed by making another and re-pointing its keys."""
+    fixed_level: bool = False
+    """Whether a key keeps its access level for life: another one needs a new key."""
+    fixed: frozenset[str] = frozenset()
+    """Canonical fields of a key that are set at creation only: another value needs a new key."""
+    unreadable: frozenset[str] = frozenset()
+    """Canonical fields (of keys and levels) that the vendor does not tell: the state remembers a digest of them."""
+    expiry: Expiry = Expiry.EDITABLE
+    by_hand: frozenset[Write] = frozenset()
+    """Writes that a person makes in the console."""
+    by_hand_fields: frozenset[str] = frozenset()
+    """Canonical fields of a key that are changed in the console, where the others can be changed by API."""
+    most_keys_per_level: int | None = None
+    """How many keys may live under one level (or user) at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a product can do; generates `reconciler providers` and the tables in the docs."""
@@ -76,12 +131,14 @@ class Capabilities:
     fields: tuple[Capability, ...]
     operations: tuple[Operation, ...]
     rate: Rate
-    regenerates_in_place: bool
-    reversible_lock: bool
     credential_fields: tuple[frozenset[str], ...]
     """The sets of credential fields that a tenant may give, any one of them."""
     high_risk: tuple[str, ...] = ()
     """Permissions (dotted paths, `*` for any last part) that a least-privilege check should question."""
+    traits: Traits = Traits()
+    """As they are for a tenant that chooses nothing."""
+    handoff_fields: tuple[str, ...] = ()
+    """What a person brings from the console when a key was made there: the secret's fields, the key's id first."""
 
 
 class Problem(NamedTuple):
@@ -98,6 +155,19 @@ class Issued:
 
     vendor_id: str
     secret: Mapping[str, Secret | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The values of one handoff: what a person has to enter. `level` is the access level's name as the console shows it."""
+
+    name: str
+    fields: Fields
+    mark: Mark
+    level: str = ""
+    vendor_id: str = ""
+    changed: frozenset[str] = frozenset()
+    """For a change: which of the fields are to be changed."""
 
 
 class Verification(StrEnum):
@@ -120,6 +190,10 @@ class ConnectionSettings:
     user_agent: str = "access-reconciler"
     connections: int = 8
     sleep: Callable[[float], None] = time.sleep
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The tenant's `options`, checked by the provider before."""
+    endpoint_map: Mapping[str, Any] | None = None
+    """The tenant's endpoint map, if it names one."""
     before_write: Callable[[], None] | None = None
     """Called right before each request that is not a read is sent, waiting for a turn included; it raises to stop it."""
 
@@ -136,8 +210,12 @@ class Session(Protocol):
         """How many requests were sent so far."""
         ...
 
-    def observe(self) -> ObservedTenant:
-        """List everything that can be managed, with the documented minimum of calls."""
+    def observe(self, known: Sequence[KnownKey] = ()) -> ObservedTenant:
+        """List everything that can be managed, with the documented minimum of calls.
+
+        `known`: the keys of our records, given only where the vendor does not list keys (`Traits.lists_keys`). Those that
+        cannot even be looked up are returned as they are known.
+        """
         ...
 
     def create_level(self, name: str, fields: Fields, mark: Mark) -> str:
@@ -153,7 +231,21 @@ class Session(Protocol):
         ...
 
     def create_key(self, name: str, fields: Fields, level_id: str, mark: Mark) -> Issued:
-        """Create a key. Its secret exists only in what this returns."""
+        """Create a key. Its secret exists only in what this returns.
+
+        Where a product needs several steps, this makes the least that gives a secret; `finish_key` does the rest.
+        """
+        ...
+
+    def finish_key(self, vendor_id: str, fields: Fields, level_id: str, mark: Mark) -> None:
+        """Whatever a new key needs beyond its creation, once its secret is stored. Repeating it is harmless."""
+        ...
+
+    def accept_key(self, fields: Mapping[str, Secret | str]) -> Issued:
+        """A key that a person made in the console, from `Capabilities.handoff_fields`. Makes no call.
+
+        InvalidInput if the id or the secret cannot be one; where the product has no handoffs, always.
+        """
         ...
 
     def update_key(self, vendor_id: str, changed: Fields, level_id: str | None, mark: Mark) -> None:
@@ -203,8 +295,12 @@ class Provider(Protocol):
         """What can be managed, how, and how sure we are."""
         ...
 
+    def traits(self, tenant: DesiredTenant) -> Traits:
+        """How this tenant's objects behave: its options may choose."""
+        ...
+
     def check_tenant(self, tenant: DesiredTenant) -> Iterable[Problem]:
-        """Problems of the tenant's own spec (the endpoint's shape, credential field names)."""
+        """Problems of the tenant's own spec (endpoint, credential fields, options, endpoint map)."""
         ...
 
     def check_level(self, level: DesiredLevel) -> Iterable[Problem]:
@@ -212,7 +308,7 @@ class Provider(Protocol):
         ...
 
     def check_key(self, key: DesiredKey) -> Iterable[Problem]:
-        """Problems of a key's spec: options, time zones, fields that this vendor cannot honour."""
+        """Problems of a key's spec: options, time zones, scope, fields that this vendor cannot honour."""
         ...
 
     def level_fields(self, level: DesiredLevel) -> Fields:
@@ -229,6 +325,18 @@ class Provider(Protocol):
 
     def options_schema(self) -> Mapping[str, Any]:
         """JSON Schema of `ApiKey.spec.options` for this provider."""
+        ...
+
+    def scope_schema(self) -> Mapping[str, Any] | None:
+        """JSON Schema of a scope (`ApiKey.spec.scope`, `Scope.spec.scope`) for this provider; None: it has no scopes."""
+        ...
+
+    def tenant_options_schema(self) -> Mapping[str, Any]:
+        """JSON Schema of `Tenant.spec.options` for this provider."""
+        ...
+
+    def console_steps(self, tenant: DesiredTenant, write: Write, step: Step) -> tuple[str, ...]:
+        """What to click and to enter in the console, a line each, for a write that is made by hand; else nothing."""
         ...
 
     def connect(self, endpoint: str, credential: Credential, settings: ConnectionSettings) -> Session:

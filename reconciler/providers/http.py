@@ -13,7 +13,7 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
@@ -62,6 +62,15 @@ class Retry:
     """Longer than a rate window. A server that counts us out is asked until then, however many attempts that takes."""
     first: float = 0.25
     slowest: float = 20.0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Reply:
+    """An answer of success: its status, its JSON object and its headers. It may hold a secret: no representation."""
+
+    status: int
+    body: dict[str, Any]
+    headers: Mapping[str, str]
 
 
 class Authenticator(AuthBase):
@@ -118,11 +127,12 @@ class Transport:
     def send(
         self,
         call: Call,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Sequence[Any] | None = None,
         *,
         path: Mapping[str, str] | None = None,
         auth: Authenticator | None = None,
         pacer: Pacer | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Make a call and return its JSON object (empty where the call has no answer). `path` fills the template.
 
@@ -130,6 +140,19 @@ class Transport:
         AuthenticationFailed, NotPermitted, Rejected, NotFound, Conflict, RateLimited, RetryLater, ContractBroken or
         OutcomeUnknown.
         """
+        return self.exchange(call, body, path=path, auth=auth, pacer=pacer, headers=headers).body
+
+    def exchange(
+        self,
+        call: Call,
+        body: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        path: Mapping[str, str] | None = None,
+        auth: Authenticator | None = None,
+        pacer: Pacer | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """As `send`, with the answer's status and headers beside its JSON."""
         if not self._settings.write and (call.method, call.template) not in self._reads:
             raise WriteRefused(
                 f"{call} was stopped: this run only reads", hint="please report this: it is a bug of ours"
@@ -146,15 +169,22 @@ class Transport:
             sleep=self._sleep,
             reraise=True,
         )
-        return retrying(self._attempt, call, filled, content, auth or self._auth, pace)
+        return retrying(self._attempt, call, filled, content, auth or self._auth, pace, headers=headers or {})
 
     def close(self) -> None:
         """Give connections back."""
         self._session.close()
 
     def _attempt(
-        self, call: Call, path: str, content: bytes | None, auth: Authenticator, pacer: Pacer
-    ) -> dict[str, Any]:
+        self,
+        call: Call,
+        path: str,
+        content: bytes | None,
+        auth: Authenticator,
+        pacer: Pacer,
+        *,
+        headers: Mapping[str, str],
+    ) -> Reply:
         pacer.acquire()
         if auth is self._auth and self._refused is not None:
             raise AuthenticationFailed(self._refused.what, hint=self._refused.hint)
@@ -163,21 +193,24 @@ class Transport:
         with self._lock:
             self.calls += 1
         started = self._clock()
-        answer = self._exchange(call, path, content, auth)
+        answer = self._exchange(call, path, content, auth, headers)
         status = answer.status if isinstance(answer, Answer) else type(answer).__name__
         _log.debug("%s %s: %s in %.0f ms", call.method, call.template, status, (self._clock() - started) * 1000)
         if not isinstance(answer, Answer):
             raise answer
         try:
-            return read(call, answer, self.endpoint, self._said(answer, auth))
+            body = read(call, answer, self.endpoint, self._said(answer, auth))
+            return Reply(answer.status, body, answer.headers)
         except AuthenticationFailed as refused:
             if auth is self._auth:
                 self._refused = refused
             raise
 
-    def _exchange(self, call: Call, path: str, content: bytes | None, auth: Authenticator) -> Answer | ReconcilerError:
+    def _exchange(
+        self, call: Call, path: str, content: bytes | None, auth: Authenticator, more: Mapping[str, str]
+    ) -> Answer | ReconcilerError:
         """One request. Errors are returned, to be raised outside: a chained one would drag headers along."""
-        headers = self._headers if content is None else {**self._headers, "Content-Type": "application/json"}
+        headers = {**self._headers, **({} if content is None else {"Content-Type": "application/json"}), **more}
         timeout = self._settings.timeout
         deadline = self._clock() + timeout
         try:
@@ -199,6 +232,7 @@ class Transport:
                     body=self._body(response, deadline),
                     retry_after=response.headers.get("Retry-After", ""),
                     date=response.headers.get("Date", ""),
+                    headers=response.headers,
                 )
         except _FAILURES as failure:
             return failed(call, self.endpoint, failure)

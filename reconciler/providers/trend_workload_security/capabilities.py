@@ -84,8 +84,6 @@ CAPABILITIES: Final = Capabilities(
     fields=_FIELDS,
     operations=_OPERATIONS,
     rate=Rate(500, 60.0, _D, "T4"),
-    regenerates_in_place=True,
-    reversible_lock=True,
     credential_fields=(frozenset({"secretKey"}), frozenset({"apiKey"})),
     high_risk=_HIGH_RISK,
 )

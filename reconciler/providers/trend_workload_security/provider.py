@@ -10,7 +10,7 @@ from reconciler.model.credential import Credential
 from reconciler.model.desired import CredentialRef, DesiredKey, DesiredLevel, DesiredTenant
 from reconciler.model.observed import Fields
 from reconciler.providers import base
-from reconciler.providers.base import Capabilities, ConnectionSettings, How, Problem
+from reconciler.providers.base import Capabilities, ConnectionSettings, How, Problem, Step, Traits, Write
 from reconciler.providers.checks import endpoint_problem, same_endpoint
 from reconciler.providers.trend_workload_security import mapping, permissions
 from reconciler.providers.trend_workload_security.capabilities import CAPABILITIES
@@ -39,6 +39,10 @@ class TrendWorkloadSecurity:
         """What can be managed, how, and how sure we are."""
         return CAPABILITIES
 
+    def traits(self, tenant: DesiredTenant) -> Traits:  # noqa: ARG002  tenants choose nothing here
+        """The same for every tenant."""
+        return CAPABILITIES.traits
+
     def check_tenant(self, tenant: DesiredTenant) -> Iterator[Problem]:
         """The endpoint ends in `/api`, as all documented ones do (T2, T3, T5); credentials are one of the two kinds."""
         problem = endpoint_problem(tenant.endpoint)
@@ -47,6 +51,8 @@ class TrendWorkloadSecurity:
             yield Problem(("endpoint",), problem, hint)
         elif not tenant.endpoint.rstrip("/").endswith("/api"):
             yield Problem(("endpoint",), "the product's endpoints end in /api", f"{tenant.endpoint.rstrip('/')}/api")
+        for option in tenant.options:
+            yield Problem(("options", option), f"unknown option {option!r}", "this provider's tenants have no options")
         if tenant.credentials_plan == tenant.credentials_apply:
             yield from _check_credential(("credentials",), tenant.credentials_apply)
         else:
@@ -112,6 +118,17 @@ class TrendWorkloadSecurity:
                 },
             },
         }
+
+    def scope_schema(self) -> None:
+        """The product has no scopes."""
+
+    def tenant_options_schema(self) -> Mapping[str, Any]:
+        """Tenants have no options."""
+        return {"type": "object", "additionalProperties": False, "description": "This product's tenants have none."}
+
+    def console_steps(self, tenant: DesiredTenant, write: Write, step: Step) -> tuple[str, ...]:  # noqa: ARG002
+        """Nothing is made by hand here."""
+        return ()
 
     def connect(self, endpoint: str, credential: Credential, settings: ConnectionSettings) -> base.Session:
         """Open a session. InvalidInput if the credential belongs elsewhere, or holds other fields than it must."""

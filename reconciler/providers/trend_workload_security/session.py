@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
+from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
 from reconciler.model.mark import Mark
-from reconciler.model.observed import Fields, Observed, ObservedTenant
+from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
+from reconciler.model.secret import Secret
 from reconciler.providers.base import ConnectionSettings, Issued, Verification
 from reconciler.providers.pacing import Pacer
 from reconciler.providers.trend_workload_security import mapping
@@ -38,7 +40,7 @@ class Session:
         """How many requests were sent so far."""
         return self._client.calls
 
-    def observe(self) -> ObservedTenant:
+    def observe(self, known: Sequence[KnownKey] = ()) -> ObservedTenant:  # noqa: ARG002  the lists tell everything
         """List keys and roles, and find out which key is ours."""
         keys = self._client.search_keys()
         roles = self._client.search_roles()
@@ -67,6 +69,13 @@ class Session:
     def create_key(self, name: str, fields: Fields, level_id: str, mark: Mark) -> Issued:
         """Create a key. `Issued.secret` holds `secretKey`, `keyId` and `endpoint`, what the vendor's SDK needs."""
         return self._client.create_key(mapping.key_to_create({**fields, "name": name}, level_id, mark))
+
+    def finish_key(self, vendor_id: str, fields: Fields, level_id: str, mark: Mark) -> None:
+        """A key is complete when it has been created."""
+
+    def accept_key(self, fields: Mapping[str, Secret | str]) -> Issued:  # noqa: ARG002  the protocol's
+        """Nothing is made by hand here."""
+        raise InvalidInput("keys of this product are made by API: there is no handoff to complete")
 
     def update_key(self, vendor_id: str, changed: Fields, level_id: str | None, mark: Mark) -> None:
         """Send the changed properties only; nothing at all if there are none."""

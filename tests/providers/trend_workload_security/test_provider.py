@@ -68,8 +68,8 @@ def test_every_fact_has_its_evidence() -> None:
         "ApiKey.spec.scope",
     }
     assert (can.rate.calls, can.rate.seconds) == (500, 60.0)
-    assert can.regenerates_in_place
-    assert can.reversible_lock
+    assert can.traits.regenerates_in_place
+    assert can.traits.reversible_lock
 
 
 @pytest.mark.parametrize(
