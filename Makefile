@@ -20,12 +20,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint format types layers schemas coverage coverage-gate bench bench-small bench-apply docs fmt lock clean
+.PHONY: help demo test check lint format types layers schemas coverage coverage-gate crash bench bench-small bench-apply docs fmt lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
-demo: $(DEMO_READY) ## Run the main job end to end, against a vendor emulator and a real OpenBao
+demo: $(DEMO_READY) ## Run the main job end to end, against emulators of six products and a real OpenBao
 	@$(BIN)/reconciler demo $(ARGS)
 
 test: $(DEV_READY) ## Run the whole test suite (COVERAGE=1 measures branches; PYTEST_ARGS="-n0 tests/plan" narrows it)
@@ -60,6 +60,9 @@ coverage-gate: $(DEV_READY)
 	    || { echo "reconciler/$$room must be covered to 100 %, branches included: see the table above." >&2; failed=1; }; \
 	done; exit $$failed
 
+crash: $(DEV_READY) ## Kill runs at every boundary there is (ARGS="-k rotate" narrows it); `make test` takes a part of them
+	@RECONCILER_CRASH=all $(BIN)/python -m pytest -n auto --dist worksteal tests/faults/test_crash.py $(ARGS)
+
 bench: $(DEV_READY) ## Measure the phases of a run on 10,000 keys against their budgets
 	@$(BIN)/python -m benchmarks --out build/bench.json $(ARGS)
 
@@ -89,6 +92,7 @@ lock: $(DEV_READY) ## Resolve the requirement files anew (ARGS=--upgrade takes n
 	@$(COMPILE) --extra=emulator --extra=openbao -c requirements/dev.txt -o requirements/demo.txt pyproject.toml
 	@$(COMPILE) -c requirements/dev.txt -o requirements/build.txt requirements/build.in
 	@$(COMPILE) -c requirements/dev.txt -o requirements/runtime.txt pyproject.toml
+	@for sdk in requirements/sdk-*.in; do $(COMPILE) -o "$${sdk%.in}.txt" "$$sdk" || exit 1; done  # each on its own: they clash
 
 clean: ## Remove everything that make made
 	@rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

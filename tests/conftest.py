@@ -2,4 +2,13 @@
 
 from __future__ import annotations
 
-pytest_plugins = ("tests.support.emulators", "tests.support.openbao", "tests.support.world")
+pytest_plugins = (
+    "tests.support.emulators",
+    "tests.support.openbao",
+    "tests.support.world",
+    "tests.support.carbonblack",
+    "tests.support.cortex",
+    "tests.support.lacework",
+    "tests.support.trend_others",
+    "tests.support.sdk",
+)

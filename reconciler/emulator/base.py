@@ -106,6 +106,11 @@ class Emulator(ABC):
         """The bootstrap credential, under the names that a Tenant's `credentials` use."""
 
     @property
+    def tenant_options(self) -> Mapping[str, Any]:
+        """What a Tenant's `options` must say to reach it; nothing, at most products."""
+        return {}
+
+    @property
     @abstractmethod
     def issued(self) -> tuple[str, ...]:
         """Every secret that was ever issued, dead ones included. For canary searches in tests only."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -103,6 +104,8 @@ class Traits:
     """What manifests may declare here."""
     lists_keys: bool = True
     """Whether observing finds every key. If not, it is told which keys our records name."""
+    marked_only: bool = False
+    """Whether observing reads in full only keys that carry a mark: adopted ones, which have none, are named to it."""
     regenerates_in_place: bool = True
     """Whether a key can get a new secret, the old one being dead at once."""
     reversible_lock: bool = True
@@ -114,7 +117,8 @@ class Traits:
     fixed: frozenset[str] = frozenset()
     """Canonical fields of a key that are set at creation only: another value needs a new key."""
     unreadable: frozenset[str] = frozenset()
-    """Canonical fields (of keys and levels) that the vendor does not tell: the state remembers a digest of them."""
+    """Canonical fields (of keys and levels) that the vendor need not tell: where one is missing from what was found, the
+    state's digest of what was last asked for stands in for it."""
     expiry: Expiry = Expiry.EDITABLE
     by_hand: frozenset[Write] = frozenset()
     """Writes that a person makes in the console."""
@@ -213,8 +217,9 @@ class Session(Protocol):
     def observe(self, known: Sequence[KnownKey] = ()) -> ObservedTenant:
         """List everything that can be managed, with the documented minimum of calls.
 
-        `known`: the keys of our records, given only where the vendor does not list keys (`Traits.lists_keys`). Those that
-        cannot even be looked up are returned as they are known.
+        `known`: the keys of our records where the vendor does not list keys (`Traits.lists_keys`): those that cannot even be
+        looked up are returned as they are known. Where listing reads in full only what carries a mark
+        (`Traits.marked_only`): keys that are to be read in full without one.
         """
         ...
 
@@ -246,6 +251,10 @@ class Session(Protocol):
 
         InvalidInput if the id or the secret cannot be one; where the product has no handoffs, always.
         """
+        ...
+
+    def clicked(self, name: str, since: datetime) -> str | None:
+        """The id of a key of that name that a person has made in the console since then, where the vendor can tell."""
         ...
 
     def update_key(self, vendor_id: str, changed: Fields, level_id: str | None, mark: Mark) -> None:
@@ -319,6 +328,22 @@ class Provider(Protocol):
         """The key in canonical form, its level left out, comparable with `Observed.fields`."""
         ...
 
+    def level_spec(self, found: Observed) -> Mapping[str, Any] | None:
+        """The manifest's `spec` of a level that exists, as YAML gives it: `level_fields` of it are the fields found.
+
+        None if no manifest can say it: its permissions are not told, or levels are not managed here.
+        """
+        ...
+
+    def key_spec(self, found: Observed) -> Mapping[str, Any] | None:
+        """The manifest's `spec` of a key that exists, without `accessLevel` and `serviceUser`.
+
+        `key_fields` of it are the fields found, the name apart, as far as the vendor tells them. None if no manifest can
+        say it, or if too little of it was read to say it without widening it. What no manifest may say (an unknown option)
+        is in it all the same: `check_key` has the reason.
+        """
+        ...
+
     def permissions_schema(self) -> Mapping[str, Any]:
         """JSON Schema (2020-12) of `AccessLevel.spec.permissions` for this provider, with descriptions."""
         ...
@@ -337,6 +362,13 @@ class Provider(Protocol):
 
     def console_steps(self, tenant: DesiredTenant, write: Write, step: Step) -> tuple[str, ...]:
         """What to click and to enter in the console, a line each, for a write that is made by hand; else nothing."""
+        ...
+
+    def key_file(self, content: bytes) -> Mapping[str, Secret | str]:
+        """The handoff fields from the file that the vendor's console gives out for a new key.
+
+        InvalidInput, quoting nothing of it, if it is no such file, or if the product has none.
+        """
         ...
 
     def connect(self, endpoint: str, credential: Credential, settings: ConnectionSettings) -> Session:

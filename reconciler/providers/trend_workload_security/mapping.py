@@ -16,6 +16,7 @@ from reconciler.model.desired import DesiredKey, DesiredLevel, KeyState
 from reconciler.model.mark import Mark
 from reconciler.model.names import Kind
 from reconciler.model.observed import Fields, Observed
+from reconciler.providers.specs import spec
 from reconciler.providers.trend_workload_security.records import KeyRecord, RoleRecord
 from reconciler.providers.trend_workload_security.rights import FLAGS, LISTS, RIGHTS
 from reconciler.providers.trend_workload_security.timezones import DEFAULT, Zone, vendor_spelling
@@ -92,6 +93,24 @@ def observed_key(key: KeyRecord) -> Observed:
         level_id=str(key.roleID) if key.roleID is not None else None,
         facts=facts,
     )
+
+
+def level_spec(found: Observed) -> dict[str, Any]:
+    """A manifest's `spec` of a role: what is not granted is left out."""
+    permissions = found.fields["permissions"]
+    granted = {name: value for name, value in permissions.items() if value not in (False, ())}
+    return spec(description=found.fields["description"], permissions=granted)
+
+
+def key_spec(found: Observed) -> dict[str, Any]:
+    """A manifest's `spec` of a key, its level left out. Options are there where they differ from the defaults."""
+    fields = found.fields
+    options = {
+        name: fields[name]
+        for name, default in (("locale", LOCALES[0]), ("timeZone", DEFAULT))
+        if fields[name] != default
+    }
+    return spec(description=fields["description"], expires=fields["expires"], state=fields["state"], options=options)
 
 
 def role_to_create(fields: Fields, mark: Mark) -> dict[str, Any]:

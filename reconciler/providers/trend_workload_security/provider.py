@@ -8,7 +8,8 @@ from typing import Any, Final
 from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
 from reconciler.model.desired import CredentialRef, DesiredKey, DesiredLevel, DesiredTenant
-from reconciler.model.observed import Fields
+from reconciler.model.observed import Fields, Observed
+from reconciler.model.secret import Secret
 from reconciler.providers import base
 from reconciler.providers.base import Capabilities, ConnectionSettings, How, Problem, Step, Traits, Write
 from reconciler.providers.checks import endpoint_problem, same_endpoint
@@ -93,6 +94,14 @@ class TrendWorkloadSecurity:
         """Name, description, locale, timeZone, expires and state."""
         return mapping.key_fields(key)
 
+    def level_spec(self, found: Observed) -> dict[str, Any]:
+        """Description and what is granted."""
+        return mapping.level_spec(found)
+
+    def key_spec(self, found: Observed) -> dict[str, Any]:
+        """Description, expires, state and options."""
+        return mapping.key_spec(found)
+
     def permissions_schema(self) -> Mapping[str, Any]:
         """JSON Schema of `AccessLevel.spec.permissions`: every right with a description."""
         return permissions.schema()
@@ -129,6 +138,10 @@ class TrendWorkloadSecurity:
     def console_steps(self, tenant: DesiredTenant, write: Write, step: Step) -> tuple[str, ...]:  # noqa: ARG002
         """Nothing is made by hand here."""
         return ()
+
+    def key_file(self, content: bytes) -> Mapping[str, Secret | str]:  # noqa: ARG002  the protocol's
+        """The console gives out no file."""
+        raise InvalidInput("this product's console gives out no key file")
 
     def connect(self, endpoint: str, credential: Credential, settings: ConnectionSettings) -> base.Session:
         """Open a session. InvalidInput if the credential belongs elsewhere, or holds other fields than it must."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
@@ -76,6 +77,9 @@ class Session:
     def accept_key(self, fields: Mapping[str, Secret | str]) -> Issued:  # noqa: ARG002  the protocol's
         """Nothing is made by hand here."""
         raise InvalidInput("keys of this product are made by API: there is no handoff to complete")
+
+    def clicked(self, name: str, since: datetime) -> None:
+        """Nothing is made by hand here."""
 
     def update_key(self, vendor_id: str, changed: Fields, level_id: str | None, mark: Mark) -> None:
         """Send the changed properties only; nothing at all if there are none."""

@@ -1,0 +1,121 @@
+"""The connected half of the provider: one Vision One, with everything in canonical fields."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from reconciler.errors import InvalidInput
+from reconciler.model.credential import Credential
+from reconciler.model.mark import Mark
+from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
+from reconciler.model.secret import Secret
+from reconciler.providers.base import ConnectionSettings, Issued, Verification
+from reconciler.providers.naming import vendor_name
+from reconciler.providers.pacing import Pacer
+from reconciler.providers.trend_vision_one import mapping
+from reconciler.providers.trend_vision_one.client import PAGE, Client
+
+
+class Session:
+    """See `reconciler.providers.base.Session`. Two calls observe a tenant of up to 200 keys; one, if it names its roles."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        credential: Credential,
+        settings: ConnectionSettings,
+        *,
+        page: int = PAGE,
+        pacer: Pacer | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = Client(
+            endpoint, credential, settings, page=page, pacer=pacer, clock=clock, sleep=sleep or settings.sleep
+        )
+        self._roles: tuple[str, ...] | None = tuple(settings.options["roles"]) if "roles" in settings.options else None
+        self._now = now
+
+    @property
+    def calls(self) -> int:
+        """How many requests were sent so far."""
+        return self._client.calls
+
+    def observe(self, known: Sequence[KnownKey] = ()) -> ObservedTenant:  # noqa: ARG002  the list tells everything
+        """List keys, and the roles that keys may be given.
+
+        Roles are those that the tenant's options name, or else those that the vendor lists; and those that keys have.
+        """
+        keys = self._client.list_keys()
+        names = self._client.list_roles() if self._roles is None else self._roles
+        roles = sorted({*names, *(key.role for key in keys if key.role)})
+        return ObservedTenant(
+            levels=tuple(map(mapping.observed_role, roles)),
+            keys=tuple(map(mapping.observed_key, keys)),
+            own_key_id=self._client.own_key_id,
+        )
+
+    def create_level(self, name: str, fields: Fields, mark: Mark) -> NoReturn:  # noqa: ARG002  the protocol's
+        """Roles are not managed."""
+        raise _no_levels()
+
+    def update_level(self, vendor_id: str, fields: Fields, mark: Mark) -> NoReturn:  # noqa: ARG002  the protocol's
+        """Roles are not managed."""
+        raise _no_levels()
+
+    def delete_level(self, vendor_id: str) -> NoReturn:  # noqa: ARG002  the protocol's
+        """Roles are not managed."""
+        raise _no_levels()
+
+    def create_key(self, name: str, fields: Fields, level_id: str, mark: Mark) -> Issued:
+        """Create one key. `Issued.secret` holds `token`, `keyId` and `endpoint`, what the vendor's SDK needs."""
+        body = mapping.key_to_create({**fields, "name": name}, level_id, mark, self._now())
+        return self._client.create_key(body)
+
+    def finish_key(self, vendor_id: str, fields: Fields, level_id: str, mark: Mark) -> None:
+        """A key is complete when it has been created."""
+
+    def accept_key(self, fields: Mapping[str, Secret | str]) -> Issued:  # noqa: ARG002  the protocol's
+        """Nothing is made by hand here."""
+        raise InvalidInput("keys of this product are made by API: there is no handoff to complete")
+
+    def clicked(self, name: str, since: datetime) -> None:
+        """Nothing is made by hand here."""
+
+    def update_key(self, vendor_id: str, changed: Fields, level_id: str | None, mark: Mark) -> None:
+        """Change the given fields only; no call at all if there are none. Conflict if others go on changing the key."""
+        body = mapping.key_to_update(changed, level_id, mark)
+        if body:
+            self._client.modify_key(vendor_id, body)
+
+    def regenerate_key(self, vendor_id: str) -> Issued:  # noqa: ARG002  the protocol's
+        """A key keeps its token for life: never called, for the traits say so."""
+        raise InvalidInput("this product gives an existing key no new token: issue a new key")
+
+    def delete_key(self, vendor_id: str) -> None:
+        """Delete the key; one that is gone already is success."""
+        self._client.delete_key(vendor_id)
+
+    def find_key(self, name: str, mark: Mark) -> Observed | None:
+        """The key of that name and generation with that mark."""
+        found = map(mapping.observed_key, self._client.list_keys(vendor_name(name, mark)))
+        return next((key for key in found if key.mark == mark), None)
+
+    def find_level(self, name: str, mark: Mark) -> None:
+        """Roles carry no marks."""
+
+    def verify(self, issued: Issued) -> Verification:
+        """Authenticate with a new token. A key that is disabled is refused, and good all the same."""
+        return self._client.verify(issued)
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._client.close()
+
+
+def _no_levels() -> InvalidInput:
+    return InvalidInput("roles are not managed here", hint="make one in the console, refer to it with {existing: NAME}")
