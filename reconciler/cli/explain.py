@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--provider",
     metavar="NAME",
-    help="Explain this provider's part of AccessLevel.spec.permissions or ApiKey.spec.options.",
+    help="Explain this provider's part of permissions, options and scopes.",
 )
 def command(path: str | None, provider: str | None) -> ExitCode:
     """Say what a field means, which values it takes and what is below it.

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Any, Final, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from reconciler.manifest.models import API_VERSION, MODELS, Manifest, ManifestKind, ObjectMetadata
+from reconciler.manifest.models import (
+    API_VERSION,
+    MODELS,
+    AccessLevel,
+    ApiKey,
+    Manifest,
+    ObjectMetadata,
+    Scope,
+    ServiceUser,
+)
 from reconciler.manifest.problems import Severity
 from reconciler.manifest.reader import Document
 from reconciler.manifest.scalars import kind_of, shown
@@ -20,7 +30,7 @@ from reconciler.suggest import did_you_mean
 
 Path = tuple[str | int, ...]
 
-_LATER: Final = ("Scope", "NetworkList", "ServiceUser", "Policy", "Waiver", "Approval")
+_LATER: Final = ("Policy", "Waiver")
 _PATTERNS: Final = {
     NAME_PATTERN: "is {value}, which is no name|"
     "at most 63 lower-case letters, digits, '-' and '.'; a letter or digit at both ends",
@@ -77,14 +87,23 @@ def check(document: Document) -> Manifest | Wrong:
     try:
         manifest: Manifest = model.__pydantic_validator__.validate_python(value)
     except ValidationError as error:
-        tenancy = _in_tenants(value) if model in _IN_TENANTS else None
         findings = list(_translate(value, error, model))
-        return Wrong([*findings, tenancy]) if tenancy is not None else Wrong(findings, _rest(model, value, findings))
+        return _wrong(model, value, findings)
     if isinstance(metadata := manifest.metadata, ObjectMetadata) and (
         (metadata.tenant is None) is (metadata.tenant_selector is None)
     ):
-        return Wrong(list(filter(None, [_in_tenants(value)])))
+        return _wrong(model, value, [])
+    if manifest.__class__ is ApiKey and (manifest.spec.access_level is None) is (manifest.spec.service_user is None):
+        return _wrong(model, value, [])
     return manifest
+
+
+def _wrong(model: type[Manifest], value: dict[str, Any], findings: list[Finding]) -> Wrong:
+    """Add what the models leave to us: which of two fields must be given."""
+    if model is ApiKey and (level := _one_level(value)) is not None:
+        findings = [*findings, level]
+    tenancy = _in_tenants(value) if model in _IN_TENANTS else None
+    return Wrong([*findings, tenancy]) if tenancy is not None else Wrong(findings, _rest(model, value, findings))
 
 
 def _rest(model: type[Manifest], value: dict[str, Any], findings: list[Finding]) -> Manifest | None:
@@ -92,8 +111,8 @@ def _rest(model: type[Manifest], value: dict[str, Any], findings: list[Finding])
     rest = {**deepcopy(value), "apiVersion": API_VERSION}
     for finding in findings:
         _remove(rest, finding)
-    if model is MODELS[ManifestKind.API_KEY] and isinstance(rest.get("spec"), dict):
-        rest["spec"].setdefault("accessLevel", {"existing": "?"})
+    if model is ApiKey and isinstance(spec := rest.get("spec"), dict) and not _levels(spec):
+        spec["serviceUser" if _levels(value["spec"]) == ["serviceUser"] else "accessLevel"] = {"existing": "?"}
     if model in _IN_TENANTS and _in_tenants(rest) is not None:
         return None
     try:
@@ -104,7 +123,7 @@ def _rest(model: type[Manifest], value: dict[str, Any], findings: list[Finding])
 
 
 _MODELS: Final[Mapping[str, type[Manifest]]] = {kind.value: model for kind, model in MODELS.items()}
-_IN_TENANTS: Final = frozenset({MODELS[ManifestKind.ACCESS_LEVEL], MODELS[ManifestKind.API_KEY]})
+_IN_TENANTS: Final = frozenset({AccessLevel, ApiKey, ServiceUser, Scope})
 
 
 def _remove(value: Any, finding: Finding) -> None:
@@ -129,6 +148,25 @@ def _in_tenants(value: Mapping[str, Any]) -> Finding | None:
         return Finding(("metadata", "tenantSelector"), what, "give exactly one of them", "tenant", key=True)
     hint = "give metadata.tenant, or metadata.tenantSelector for several tenants"
     return Finding(("metadata",), "the object is in no tenant", hint, "tenant", key=True)
+
+
+def _levels(spec: Mapping[str, Any]) -> list[str]:
+    return [field for field in ("accessLevel", "serviceUser") if spec.get(field) is not None]
+
+
+def _one_level(value: Mapping[str, Any]) -> Finding | None:
+    """Of `accessLevel` and `serviceUser`, exactly one must be given."""
+    spec = value.get("spec")
+    if not isinstance(spec, dict):
+        return None  # which the model has said
+    given = _levels(spec)
+    if len(given) == 1:
+        return None
+    if given:
+        what = "spec has both accessLevel and serviceUser"
+        return Finding(("spec", "serviceUser"), what, "give exactly one of them", "access-level", key=True)
+    hint = "such as accessLevel: siem-read, or serviceUser where keys belong to users"
+    return Finding(("spec",), "spec.accessLevel is missing", hint, "missing-field", key=True)
 
 
 def _kind_problem(value: Any) -> Finding:
@@ -189,7 +227,6 @@ def _translate(document: Any, error: ValidationError, model: type[BaseModel]) ->
         one = _Error(details, document)
         if one.member:
             value = _at(document, one.union)
-            is_text_member = one.member.startswith(("constrained-str", "str", "function-"))
             if not isinstance(value, str | dict):
                 if one.union not in unions:
                     unions.add(one.union)
@@ -197,9 +234,16 @@ def _translate(document: Any, error: ValidationError, model: type[BaseModel]) ->
                     what = f"{dotted(one.union)} must be a {word} or a mapping, not {shown(value)}"
                     yield Finding(one.union, what, _example(model, one.union), "type")
                 continue
-            if isinstance(value, str) is not is_text_member:
+            if isinstance(value, str) is not _is_text(one.member):
                 continue
         yield _sentence(one, model)
+
+
+def _is_text(member: str) -> bool:
+    """Whether a union's member, as pydantic calls it, takes texts: `function-after[network(), str]`, not `RemovalSpec`."""
+    if member.startswith(("str", "dict")):
+        return member.startswith("str")  # an enum, too
+    return member.rstrip("]").rpartition(" ")[2][0].islower()
 
 
 def _at(document: Any, path: Path) -> Any:
@@ -249,7 +293,13 @@ def _choice(error: _Error, name: str, model: type[BaseModel]) -> Finding:
 
 def _choices(model: type[BaseModel], path: Path) -> list[str]:
     found = _field(model, path)
-    return [str(choice) for choice in found.annotation] if found is not None else []  # type: ignore[union-attr]
+    return [str(choice) for enum in _enums_in(found.annotation) for choice in enum] if found is not None else []
+
+
+def _enums_in(annotation: Any) -> list[type[StrEnum]]:
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return [annotation]
+    return [enum for argument in get_args(annotation) for enum in _enums_in(argument)]
 
 
 def _example(model: type[BaseModel], path: Path) -> str:

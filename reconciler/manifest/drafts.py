@@ -6,21 +6,26 @@ A pydantic model of a key takes ten times the memory of what it says, so none ou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from reconciler.manifest import models
+from reconciler.manifest.models.tenant import DEFAULT_GRACE, Adopt
 from reconciler.model.desired import (
+    Approval,
     CredentialRef,
     KeyState,
     LevelRef,
+    OnRemoval,
     RateLimit,
+    Removal,
     Rotation,
     Source,
     Unmanaged,
     VaultPath,
 )
+from reconciler.model.names import Kind
 
 
 @dataclass(slots=True)
@@ -48,11 +53,26 @@ class TenantDraft:
     rate: RateLimit
     split: bool
     """Whether the credentials are given apart, as `plan` and `apply`."""
+    on_removal: OnRemoval | None
+    """None: what is usual for the product."""
+    adopt_rotate: bool
+    options: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class SharedDraft:
+    """What is in no tenant: a network list's networks, or an endpoint map's spec."""
+
+    place: Place
+    kind: models.ManifestKind
+    name: str
+    content: Any
+    used: bool = False
 
 
 @dataclass(slots=True)
 class ObjectDraft:
-    """What levels and keys have in common: they are in a tenant that is only a name yet, or in those with these labels."""
+    """What objects have in common: they are in a tenant that is only a name yet, or in those with these labels."""
 
     place: Place
     name: str
@@ -63,16 +83,40 @@ class ObjectDraft:
 
 
 @dataclass(slots=True)
+class ScopeDraft(ObjectDraft):
+    """A scope."""
+
+    scope: Mapping[str, Any]
+    used: bool = False
+
+
+@dataclass(slots=True)
+class ApprovalDraft(ObjectDraft):
+    """An approval."""
+
+    approval: Approval
+
+
+@dataclass(slots=True)
 class LevelDraft(ObjectDraft):
-    """An access level."""
+    """An access level, or a service user."""
 
     permissions: Mapping[str, Any]
     protect: bool
+    previous_names: tuple[str, ...]
+    kind: Kind = Kind.ACCESS_LEVEL
+    locked: bool = False
+
+
+class ListName(NamedTuple):
+    """A network list that a key refers to."""
+
+    name: str
 
 
 @dataclass(slots=True)
 class KeyDraft(ObjectDraft):
-    """A key."""
+    """A key. `scope` is a Scope's name or a mapping; `allowed_ips` are canonical networks and lists, in their order."""
 
     level: LevelRef
     expires: datetime | None
@@ -80,8 +124,90 @@ class KeyDraft(ObjectDraft):
     state: KeyState
     protect: bool
     options: Mapping[str, Any]
-    allowed_ips: tuple[Any, ...]
-    scope: Any
+    allowed_ips: tuple[str | ListName, ...]
+    scope: str | Mapping[str, Any] | None
+    previous_names: tuple[str, ...]
+    reissue_after: datetime | None
+
+
+class Shared:
+    """Small values that thousands of keys have in common, each kept once."""
+
+    def __init__(self) -> None:
+        self._levels: dict[str, LevelRef] = {}
+        self._users: dict[str, LevelRef] = {}
+        self._rotations: dict[Any, Rotation] = {}
+        self._networks: dict[tuple[str | ListName, ...], tuple[str | ListName, ...]] = {}
+
+    def level(self, spec: models.ApiKeySpec) -> LevelRef:
+        """A reference to an access level or to a service user."""
+        kind, given, known = Kind.ACCESS_LEVEL, spec.access_level, self._levels
+        if given is None:
+            kind, given, known = Kind.SERVICE_USER, spec.service_user, self._users
+        assert given is not None  # noqa: S101  checked before
+        if not isinstance(given, str):
+            return LevelRef(given.existing, existing=True, kind=kind)
+        found = known.get(given)
+        if found is None:
+            found = known[given] = LevelRef(given, kind=kind)
+        return found
+
+    def rotation(self, given: models.RotationSpec) -> Rotation:
+        """A rotation with its defaults applied."""
+        same = (given.every, given.overlap, given.strategy, given.renew_before, given.hold_while_used)
+        found = self._rotations.get(same)
+        if found is None:
+            found = self._rotations[same] = Rotation(
+                given.every,
+                given.effective_overlap,
+                given.strategy,
+                given.effective_renew_before,
+                given.hold_while_used,
+            )
+        return found
+
+    def networks(self, given: list[str | models.NetworkListRef]) -> tuple[str | ListName, ...]:
+        """What a key may be used from, in the manifest's order."""
+        entries = tuple(entry if isinstance(entry, str) else ListName(entry.network_list) for entry in given)
+        return self._networks.setdefault(entries, entries)
+
+
+@dataclass(slots=True)
+class Drafts:
+    """All drafts of an estate, by what they are, in the order of files."""
+
+    tenants: list[TenantDraft] = field(default_factory=list)
+    levels: list[LevelDraft] = field(default_factory=list)
+    keys: list[KeyDraft] = field(default_factory=list)
+    scopes: list[ScopeDraft] = field(default_factory=list)
+    shared: list[SharedDraft] = field(default_factory=list)
+    approvals: list[ApprovalDraft] = field(default_factory=list)
+    values: Shared = field(default_factory=Shared)
+
+    def add(self, manifest: models.Manifest, place: Place) -> None:
+        """Draft a manifest of any kind but the Estate, which is no draft."""
+        match manifest:
+            case models.ApiKey():
+                self.keys.append(key(manifest, place, self.values))
+            case models.Tenant():
+                self.tenants.append(_tenant(manifest, place))
+            case models.AccessLevel():
+                self.levels.append(LevelDraft(*_frame(manifest, place), *_access_level(manifest)))
+            case models.ServiceUser():
+                self.levels.append(LevelDraft(*_frame(manifest, place), *_service_user(manifest)))
+            case models.Scope():
+                self.scopes.append(ScopeDraft(*_frame(manifest, place), manifest.spec.scope))
+            case models.Approval():
+                self.approvals.append(_approval(manifest, place))
+            case models.NetworkList():
+                self.shared.append(_shared(manifest, place, tuple(manifest.spec.networks)))
+            case models.EndpointMap():  # pragma: no branch  an Estate is no draft
+                self.shared.append(_shared(manifest, place, {"operations": manifest.spec.operations}))
+
+    @property
+    def objects(self) -> int:
+        """How many manifests ask for something at a vendor."""
+        return len(self.levels) + len(self.keys)
 
 
 def vault_path(entry: models.VaultEntry | models.SecretsLocation | models.StateLocation) -> VaultPath:
@@ -89,8 +215,7 @@ def vault_path(entry: models.VaultEntry | models.SecretsLocation | models.StateL
     return VaultPath(entry.mount, entry.path)
 
 
-def tenant(manifest: models.Tenant, place: Place) -> TenantDraft:
-    """Draft a tenant."""
+def _tenant(manifest: models.Tenant, place: Place) -> TenantDraft:
     spec = manifest.spec
     given = spec.credentials
     split = given.plan is not None and given.apply is not None
@@ -106,6 +231,9 @@ def tenant(manifest: models.Tenant, place: Place) -> TenantDraft:
         labels=manifest.metadata.labels,
         rate=RateLimit(spec.rate.calls, spec.rate.per.total_seconds(), spec.rate.share),
         split=split,
+        on_removal=_on_removal(spec.on_removal),
+        adopt_rotate=spec.adopt is Adopt.ROTATE,
+        options=spec.options,
     )
 
 
@@ -113,19 +241,56 @@ def _credential(given: models.Credential | models.Credentials) -> CredentialRef:
     return CredentialRef(vault_path(given.vault) if given.vault is not None else None, given.env or {})
 
 
-def level(manifest: models.AccessLevel, place: Place) -> LevelDraft:
-    """Draft an access level."""
-    metadata, spec = manifest.metadata, manifest.spec
-    return LevelDraft(
+def _on_removal(given: Removal | models.RemovalSpec | None) -> OnRemoval | None:
+    if given is None:
+        return None
+    action, grace = (given, None) if isinstance(given, Removal) else (given.action, given.grace)
+    return on_removal(action, grace)
+
+
+def on_removal(action: Removal, grace: timedelta | None = None) -> OnRemoval:
+    """What happens on removal, with the default grace where there is one."""
+    return OnRemoval(action, grace or DEFAULT_GRACE) if action is Removal.QUARANTINE else OnRemoval(action)
+
+
+def _shared(manifest: models.NetworkList | models.EndpointMap, place: Place, content: Any) -> SharedDraft:
+    return SharedDraft(place, models.ManifestKind(manifest.kind), manifest.metadata.name, content)
+
+
+def _frame(
+    manifest: models.AccessLevel | models.ServiceUser | models.Scope, place: Place
+) -> tuple[Place, str, str | None, Mapping[str, str] | None, str, str]:
+    metadata = manifest.metadata
+    selector = metadata.tenant_selector
+    return (
         place,
         metadata.name,
         metadata.tenant,
-        metadata.tenant_selector.match_labels if metadata.tenant_selector is not None else None,
+        selector.match_labels if selector is not None else None,
         metadata.owner,
-        spec.description.strip(),
-        spec.permissions,
-        spec.protect,
+        manifest.spec.description.strip(),
     )
+
+
+def _access_level(manifest: models.AccessLevel) -> tuple[Mapping[str, Any], bool, tuple[str, ...]]:
+    spec = manifest.spec
+    return spec.permissions, spec.protect, tuple(manifest.metadata.previous_names or ())
+
+
+def _service_user(manifest: models.ServiceUser) -> tuple[Mapping[str, Any], bool, tuple[str, ...], Kind, bool]:
+    spec = manifest.spec
+    names = tuple(manifest.metadata.previous_names or ())
+    return {"groups": spec.groups}, spec.protect, names, Kind.SERVICE_USER, spec.state is models.UserState.LOCKED
+
+
+def _approval(manifest: models.Approval, place: Place) -> ApprovalDraft:
+    metadata, spec = manifest.metadata, manifest.spec
+    if isinstance(spec.object, models.ApprovedObject):
+        kind, name, vendor_id = spec.object.kind, "", spec.object.vendor_id
+    else:
+        (kind, name), vendor_id = models.read_object(spec.object), ""
+    approval = Approval(kind, name, spec.until, place.source, vendor_id, spec.reason.strip())
+    return ApprovalDraft(place, metadata.name, metadata.tenant, None, metadata.owner, approval.reason, approval)
 
 
 def key(manifest: models.ApiKey, place: Place, shared: Shared) -> KeyDraft:
@@ -138,41 +303,14 @@ def key(manifest: models.ApiKey, place: Place, shared: Shared) -> KeyDraft:
         metadata.tenant_selector.match_labels if metadata.tenant_selector is not None else None,
         metadata.owner,
         spec.description.strip(),
-        shared.level(spec.access_level),
+        shared.level(spec),
         spec.expires,
         shared.rotation(spec.rotation) if spec.rotation is not None else None,
         spec.state,
         spec.protect,
         spec.options,
-        tuple(map(_allowed, spec.allowed_ips)) if spec.allowed_ips else (),
+        shared.networks(spec.allowed_ips) if spec.allowed_ips else (),
         spec.scope,
+        tuple(metadata.previous_names) if metadata.previous_names else (),
+        spec.reissue_after,
     )
-
-
-def _allowed(entry: str | models.NetworkListRef) -> Any:
-    return entry if isinstance(entry, str) else {"networkList": entry.network_list}
-
-
-class Shared:
-    """Small values that thousands of keys have in common, each kept once."""
-
-    def __init__(self) -> None:
-        self._levels: dict[str, LevelRef] = {}
-        self._rotations: dict[Any, Rotation] = {}
-
-    def level(self, given: str | models.ExistingLevel) -> LevelRef:
-        """A reference to an access level."""
-        if not isinstance(given, str):
-            return LevelRef(given.existing, existing=True)
-        found = self._levels.get(given)
-        if found is None:
-            found = self._levels[given] = LevelRef(given)
-        return found
-
-    def rotation(self, given: models.RotationSpec) -> Rotation:
-        """A rotation with its defaults applied."""
-        same = (given.every, given.overlap, given.strategy)
-        found = self._rotations.get(same)
-        if found is None:
-            found = self._rotations[same] = Rotation(given.every, given.effective_overlap, given.strategy)
-        return found

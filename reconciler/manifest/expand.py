@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
-from reconciler.errors import InvalidInput
+from reconciler.manifest.accounts import Accounts
 from reconciler.manifest.check import Finding
-from reconciler.manifest.drafts import KeyDraft, LevelDraft, ObjectDraft, Place, TenantDraft
-from reconciler.manifest.paths import Reserved, fill
+from reconciler.manifest.drafts import ApprovalDraft, Drafts, LevelDraft, ObjectDraft, Place, ScopeDraft
+from reconciler.manifest.keys import Keys
+from reconciler.manifest.library import Library, unused
+from reconciler.manifest.paths import Reserved
 from reconciler.manifest.problems import Severity
-from reconciler.manifest.references import Broken, Tenants, duplicate, missing_level, some
-from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant, KeyState, Source, VaultPath
-from reconciler.providers import registry
-from reconciler.providers.base import Problem as ProviderProblem
-from reconciler.providers.base import Provider
-from reconciler.suggest import did_you_mean
+from reconciler.manifest.references import Broken, Tenants, duplicate
+from reconciler.manifest.rules import Claims, crowded
+from reconciler.manifest.wanted import Report, WantedTenant, named, reason, told
+from reconciler.model.desired import DesiredLevel, DesiredTenant, Source, Unmanaged, VaultPath
+from reconciler.model.names import Kind
+from reconciler.providers.base import Problem
 
-Report = Callable[[Place, str, Finding], None]
-"""Takes what is wrong: where, with which object, and what."""
+_A_REASON: Final = 1
+"""Problems of a level with a path of this length at most are about its kind, where the product does not have that."""
 
 
 class Expansion:
@@ -29,95 +33,58 @@ class Expansion:
         self._broken = broken
         self._state = state
         self._now = now
-        self._providers: dict[str, Provider | None] = {}
-        self._levels: dict[str, dict[str, DesiredLevel]] = {}
-        self._keys: dict[str, dict[str, DesiredKey]] = {}
-        self._paths: dict[str, Source] = {}
 
-    def run(
-        self, tenants: list[TenantDraft], levels: list[LevelDraft], keys: list[KeyDraft]
-    ) -> tuple[DesiredTenant, ...]:
-        """Everything wanted, sorted by name. Empties the lists, so that memory is not held twice."""
-        by_name = self._unique(tenants)
-        self._levels = {name: {} for name in by_name}
-        self._keys = {name: {} for name in by_name}
-        where = Tenants(by_name, self._broken)
-        for level in levels:
+    def run(self, drafts: Drafts) -> tuple[DesiredTenant, ...]:
+        """Everything wanted, sorted by name. Empties the drafts' lists, so that memory is not held twice."""
+        library = Library(drafts.shared, self._report, self._broken)
+        accounts = Accounts(self._report, library, self._state)
+        accounts.check_providers([(draft.place, draft.name, draft.provider) for draft in drafts.tenants])
+        accounts.check_providers(self._broken.providers)
+        tenants = accounts.of(drafts.tenants)
+        where = Tenants(tenants, self._broken)
+        claims = Claims()
+        for level in drafts.levels:
             self._expand_level(level, where)
-        levels.clear()
-        reserved = Reserved(self._reserved(by_name.values()))
-        for tenant in by_name.values():
-            self._check_credentials(tenant)
-        for index, key in enumerate(keys):
-            self._expand_key(key, where, reserved)
-            keys[index] = None  # type: ignore[call-overload]
-        keys.clear()
-        return tuple(self._desired(by_name[name]) for name in sorted(by_name))
+            claims.add(level.kind, level, level.previous_names)
+        drafts.levels.clear()
+        for scope in drafts.scopes:
+            self._expand_scope(scope, where)
+        for approval in drafts.approvals:
+            self._expand_approval(approval, where)
+        self._expand_keys(drafts, where, library, Reserved(accounts.reserved(tenants.values())), claims)
+        claims.check(where, self._report)
+        for wanted in tenants.values():
+            crowded(wanted, self._report)
+        if not self._broken:
+            library.tell_unused()
+            for scope in drafts.scopes:
+                if not scope.used:
+                    self._report(scope.place, named(scope, "Scope"), unused("the scope", scope.name))
+        return tuple(_desired(tenants.pop(name)) for name in sorted(tenants))
 
-    # --- tenants ---
+    def _expand_keys(
+        self, drafts: Drafts, where: Tenants, library: Library, reserved: Reserved, claims: Claims
+    ) -> None:
+        keys = Keys(self._report, where, library, reserved, self._now)
+        for index, draft in enumerate(drafts.keys):
+            keys.expand(draft)
+            if draft.previous_names:
+                claims.add(Kind.API_KEY, draft, draft.previous_names)
+            drafts.keys[index] = None  # type: ignore[call-overload]
+        drafts.keys.clear()
 
-    def _unique(self, tenants: list[TenantDraft]) -> dict[str, TenantDraft]:
-        found: dict[str, TenantDraft] = {}
-        for tenant in tenants:
-            if (first := found.setdefault(tenant.name, tenant)) is not tenant:
-                finding = duplicate("Tenant", tenant.name, [("", first.place.source)])
-                self._report(tenant.place, f"Tenant/{tenant.name}", finding)
-        return found
-
-    def _reserved(self, tenants: Iterable[TenantDraft]) -> Iterable[tuple[VaultPath, str]]:
-        for tenant in tenants:
-            for credential in (tenant.plan, tenant.apply):
-                if credential.vault is not None:
-                    yield credential.vault, f"the credential of tenant {tenant.name!r}"
-        if self._state is not None:
-            yield self._state, "the state documents"
-
-    def _check_credentials(self, tenant: TenantDraft) -> None:
-        """A credential among the state documents could be read by whoever reads those."""
-        for part, credential in (("plan", tenant.plan), ("apply", tenant.apply)):
-            if self._state is not None and credential.vault is not None and credential.vault.lies_under(self._state):
-                path = ("spec", "credentials", *((part,) if tenant.split else ()), "vault", "path")
-                what = (
-                    f"the credential {str(credential.vault)!r} lies under the state documents at {str(self._state)!r}"
-                )
-                self._report(
-                    tenant.place, f"Tenant/{tenant.name}", Finding(path, what, "keep it elsewhere", "vault-path")
-                )
-                if not tenant.split:
-                    return
-
-    def _desired(self, draft: TenantDraft) -> DesiredTenant:
-        levels, keys = self._levels.pop(draft.name), self._keys.pop(draft.name)
-        tenant = DesiredTenant(
-            name=draft.name,
-            provider=draft.provider,
-            endpoint=draft.endpoint,
-            credentials_plan=draft.plan,
-            credentials_apply=draft.apply,
-            secrets=draft.secrets,
-            unmanaged=draft.unmanaged,
-            levels=tuple(levels[name] for name in sorted(levels)),
-            keys=tuple(keys[name] for name in sorted(keys)),
-            source=draft.place.source,
-            labels=draft.labels,
-            rate=draft.rate,
-        )
-        if (provider := self._provider(draft.provider)) is not None:
-            self._ask(draft.place, f"Tenant/{draft.name}", provider.check_tenant(tenant))
-        return tenant
-
-    # --- access levels ---
+    # --- access levels and service users ---
 
     def _expand_level(self, draft: LevelDraft, where: Tenants) -> None:
-        name = _object(draft, "AccessLevel")
+        name = named(draft, draft.kind)
         tenants = where.of(draft)
         if isinstance(tenants, Finding):
             self._report(draft.place, name, tenants)
             return
         twice: list[tuple[str, Source]] = []
-        asked: set[str] = set()
+        asked: set[tuple[str, bool]] = set()
         for tenant in tenants:
-            levels = self._levels[tenant.name]
+            levels = tenant.levels[draft.kind]
             if draft.name in levels:
                 twice.append((tenant.name, levels[draft.name].source))
                 continue
@@ -129,110 +96,93 @@ class Expansion:
                 protect=draft.protect,
                 source=draft.place.source,
                 owner=draft.owner,
+                kind=draft.kind,
+                locked=draft.locked,
+                previous_names=draft.previous_names,
             )
-            if tenant.provider not in asked and (provider := self._provider(tenant.provider)) is not None:
-                asked.add(tenant.provider)
-                self._ask(draft.place, name, provider.check_level(level))
+            same = (tenant.draft.provider, draft.kind in tenant.traits.kinds)
+            if same not in asked and tenant.provider is not None:
+                asked.add(same)
+                self._tell(draft.place, name, draft.kind, tenant, tenant.provider.check_level(level))
         if twice:
-            self._report(draft.place, name, duplicate("AccessLevel", draft.name, twice))
+            self._report(draft.place, name, duplicate(draft.kind, draft.name, twice))
 
-    # --- keys ---
+    def _tell(self, place: Place, name: str, kind: Kind, tenant: WantedTenant, problems: Iterable[Problem]) -> None:
+        """What a provider says of a level; of a kind that it does not have only why, and in general words if it does not."""
+        lacks = tenant.lacks(kind)
+        if lacks is None:
+            for problem in problems:
+                self._report(place, name, told(problem, "spec", *_in_manifest(kind, problem)))
+            return
+        reasons = [problem for problem in problems if len(problem.path) <= _A_REASON] or [lacks]
+        for problem in reasons:
+            self._report(place, name, told(problem, "kind"))
 
-    def _expand_key(self, draft: KeyDraft, where: Tenants, reserved: Reserved) -> None:
+    # --- scopes and approvals ---
+
+    def _expand_scope(self, draft: ScopeDraft, where: Tenants) -> None:
+        name = named(draft, "Scope")
         tenants = where.of(draft)
         if isinstance(tenants, Finding):
-            self._report(draft.place, _object(draft, "ApiKey"), tenants)
+            self._report(draft.place, name, tenants)
+            draft.used = True  # so that it is not said to be unused on top of that
             return
-        if draft.expires is not None and draft.expires <= self._now and draft.state is not KeyState.ABSENT:
-            self._report(draft.place, _object(draft, "ApiKey"), _expired(draft.expires))
-        twice: list[tuple[str, Source]] = []
-        lost: list[str] = []
-        asked: set[str] = set()
+        refused: set[str] = set()
         for tenant in tenants:
-            keys = self._keys[tenant.name]
-            if draft.name in keys:
-                twice.append((tenant.name, keys[draft.name].source))
-                continue
-            if not draft.level.existing and draft.level.name not in self._levels[tenant.name]:
-                lost.append(tenant.name)
-            key = keys[draft.name] = _key(draft, tenant)
-            self._check_path(draft, key, reserved)
-            if tenant.provider not in asked and (provider := self._provider(tenant.provider)) is not None:
-                asked.add(tenant.provider)
-                self._ask(draft.place, "", provider.check_key(key), draft)
-        if twice:
-            self._report(draft.place, _object(draft, "ApiKey"), duplicate("ApiKey", draft.name, twice))
-        if lost and not self._broken.may_declare("AccessLevel", draft.level.name):
-            known = {name for tenant in lost for name in self._levels[tenant]}
-            self._report(draft.place, _object(draft, "ApiKey"), missing_level(draft.level.name, lost, known))
+            tenant.scopes.setdefault(draft.name, draft)
+            provider = tenant.provider
+            if provider is not None and provider.name not in refused and provider.scope_schema() is None:
+                refused.add(provider.name)
+                hint = reason(provider, "ApiKey.spec.scope")
+                self._report(draft.place, name, told(Problem((), f"{provider.name} has no scopes", hint), "kind"))
+                draft.used = True
+        draft.used |= self._duplicates(draft, "Scope", [(tenant.name, tenant.scopes[draft.name]) for tenant in tenants])
 
-    def _check_path(self, draft: KeyDraft, key: DesiredKey, reserved: Reserved) -> None:
-        path = str(key.secret_path)
-        if (first := self._paths.get(path)) is not None:
-            what = f"the secret's path {path!r} is another key's"
-            hint = f"that is at {first}; let each tenant's spec.secrets.path hold {{tenant}} and {{key}} apart"
-        elif (owner := reserved.above(path)) is not None:
-            what = f"the secret's path {path!r} lies under {owner}"
-            hint = f"change spec.secrets of {some([key.tenant])}"
-        else:
-            self._paths[path] = key.source
+    def _expand_approval(self, draft: ApprovalDraft, where: Tenants) -> None:
+        name = named(draft, "Approval")
+        tenants = where.of(draft)
+        if isinstance(tenants, Finding):
+            self._report(draft.place, name, tenants)
             return
-        self._report(draft.place, _object(draft, "ApiKey"), Finding(("metadata", "name"), what, hint, "vault-path"))
+        for tenant in tenants:
+            tenant.approvals.setdefault(draft.name, draft)
+            if tenant.draft.unmanaged is not Unmanaged.PRUNE:
+                what = f"the approval changes nothing: tenant {tenant.name} does not prune"
+                hint = "give the tenant unmanaged: prune, or delete the approval"
+                self._report(
+                    draft.place, name, Finding(("spec", "action"), what, hint, "unused", severity=Severity.WARNING)
+                )
+        self._duplicates(draft, "Approval", [(tenant.name, tenant.approvals[draft.name]) for tenant in tenants])
+        if draft.approval.until <= self._now:
+            what = f"spec.until has passed: it was {draft.approval.until:%Y-%m-%dT%H:%M:%SZ}"
+            hint = "the approval counts no more; delete it, or set a later time"
+            self._report(
+                draft.place, name, Finding(("spec", "until"), what, hint, "expired", severity=Severity.WARNING)
+            )
 
-    # --- providers ---
-
-    def _provider(self, name: str) -> Provider | None:
-        if name not in self._providers:
-            try:
-                self._providers[name] = registry.get(name)
-            except InvalidInput:
-                self._providers[name] = None
-        return self._providers[name]
-
-    def check_providers(self, tenants: Iterable[tuple[Place, str, str]]) -> None:
-        """Report the tenants (place, name, provider) whose provider is not installed."""
-        for place, name, provider in tenants:
-            if self._provider(provider) is None:
-                installed = registry.names()
-                hint = did_you_mean(provider, installed) or f"installed are {', '.join(installed)}"
-                finding = Finding(("spec", "provider"), f"unknown provider {provider!r}", hint, "unknown-provider")
-                self._report(place, f"Tenant/{name}", finding)
-
-    def _ask(self, place: Place, name: str, problems: Iterable[ProviderProblem], draft: KeyDraft | None = None) -> None:
-        for problem in problems:
-            finding = Finding(("spec", *problem.path), problem.what, problem.hint, "provider", key=_about_key(problem))
-            self._report(place, name or (_object(draft, "ApiKey") if draft is not None else ""), finding)
+    def _duplicates(self, draft: ObjectDraft, kind: str, first: list[tuple[str, ObjectDraft]]) -> bool:
+        twice = [(tenant, other.place.source) for tenant, other in first if other is not draft]
+        if twice:
+            self._report(draft.place, named(draft, kind), duplicate(kind, draft.name, twice))
+        return bool(twice)
 
 
-def _about_key(problem: ProviderProblem) -> bool:
-    """Whether it is a name that is wrong, and not its value: then the provider quotes the name."""
-    return bool(problem.path) and repr(problem.path[-1]) in problem.what
+def _in_manifest(kind: Kind, problem: Problem) -> tuple[str | int, ...]:
+    """Where below `spec` a problem of a level is: a service user has no `permissions` and no `locked` there."""
+    if kind is Kind.SERVICE_USER:
+        if problem.path[:1] == ("permissions",):
+            return problem.path[1:]
+        if problem.path[:1] == ("locked",):
+            return ("state",)
+    return problem.path
 
 
-def _expired(expires: datetime) -> Finding:
-    what = f"spec.expires has passed: it was {expires:%Y-%m-%dT%H:%M:%SZ}"
-    hint = "the key is not created, and removed if it lives; set a later time, or state: absent"
-    return Finding(("spec", "expires"), what, hint, "expired", severity=Severity.WARNING)
-
-
-def _object(draft: ObjectDraft, kind: str) -> str:
-    return f"{draft.tenant}/{kind}/{draft.name}" if draft.tenant is not None else f"{kind}/{draft.name}"
-
-
-def _key(draft: KeyDraft, tenant: TenantDraft) -> DesiredKey:
-    return DesiredKey(
-        tenant.name,
-        draft.name,
-        draft.owner,
-        draft.description,
-        draft.level,
-        draft.expires,
-        draft.rotation,
-        draft.state,
-        draft.protect,
-        draft.options,
-        draft.allowed_ips,
-        draft.scope,
-        fill(tenant.secrets, tenant.name, draft.name),
-        draft.place.source,
+def _desired(wanted: WantedTenant) -> DesiredTenant:
+    levels = [level for each in wanted.levels.values() for level in each.values()]
+    approvals = [draft.approval for draft in wanted.approvals.values()]
+    return replace(
+        wanted.bare,
+        levels=tuple(sorted(levels, key=lambda level: (level.name, level.kind))),
+        keys=tuple(wanted.keys[name] for name in sorted(wanted.keys)),
+        approvals=tuple(sorted(approvals, key=lambda one: (one.kind, one.name, one.vendor_id, one.until))),
     )

@@ -29,8 +29,15 @@ _RULES: Final = {
     "minimum": "at least {}",
     "maximum": "at most {}",
     "minProperties": "{} or more of them",
+    "minItems": "{} or more of them",
 }
-PROVIDERS_PARTS: Final = ("AccessLevel.spec.permissions", "ApiKey.spec.options")
+PROVIDERS_PARTS: Final = (
+    "Tenant.spec.options",
+    "AccessLevel.spec.permissions",
+    "ApiKey.spec.options",
+    "ApiKey.spec.scope",
+    "Scope.spec.scope",
+)
 """Fields whose shape each provider defines."""
 
 
@@ -75,16 +82,19 @@ def explain(path: str, provider: Provider | None = None) -> Explanation:
     schema = schema_of(kind, [provider] if provider is not None else [])
     definitions = schema["$defs"]
     trail, required = kind.value, True
-    for name in names:
+    while names:
         below = _fields(schema, definitions)
-        if name not in below:
-            raise InvalidInput(f"{trail} has no field {name!r}", hint=_hint(trail, name, below, provider))
+        prefixes = (".".join(names[:size]) for size in range(len(names), 0, -1))
+        name = next((prefix for prefix in prefixes if prefix in below), None)  # a provider's names may hold dots
+        if name is None:
+            raise InvalidInput(f"{trail} has no field {names[0]!r}", hint=_hint(trail, names[0], below, provider))
         schema, required = below[name]
         trail = f"{trail}.{name}"
+        names = names[name.count(".") + 1 :]
     fields = _fields(schema, definitions).items()
     return replace(
         _facts(trail, schema, definitions, required=required),
-        type="kind" if not names else _type(schema, definitions),
+        type="kind" if trail == kind.value else _type(schema, definitions),
         fields=tuple(_facts(f"{trail}.{name}", below, definitions, required=must) for name, (below, must) in fields),
         provided=trail in PROVIDERS_PARTS and provider is None,
     )

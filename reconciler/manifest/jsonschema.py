@@ -27,8 +27,15 @@ _FILES: Final = {
     ManifestKind.TENANT: "tenant",
     ManifestKind.ACCESS_LEVEL: "access-level",
     ManifestKind.API_KEY: "api-key",
+    ManifestKind.SERVICE_USER: "service-user",
+    ManifestKind.SCOPE: "scope",
+    ManifestKind.NETWORK_LIST: "network-list",
+    ManifestKind.ENDPOINT_MAP: "endpoint-map",
+    ManifestKind.APPROVAL: "approval",
 }
-_METADATA_ORDER: Final = ("name", "tenant", "tenantSelector", "owner", "labels", "annotations")
+_PROVIDED: Final = (ManifestKind.TENANT, ManifestKind.ACCESS_LEVEL, ManifestKind.API_KEY, ManifestKind.SCOPE)
+"""The kinds of which each provider defines a part."""
+_METADATA_ORDER: Final = ("name", "previousNames", "tenant", "tenantSelector", "owner", "labels", "annotations")
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "m"))
 
 
@@ -82,13 +89,27 @@ def schema_of(kind: ManifestKind, providers: Sequence[Provider]) -> Schema:
     if kind is ManifestKind.TENANT:
         names = {"enum": [provider.name for provider in providers]}
         _any_of(definitions["TenantSpec"], "provider", [names, {"type": "string"}] if providers else [])
+        parts = [_embed(definitions, f"{p.name}.tenant", p.tenant_options_schema()) for p in providers]
+        _any_of(definitions["TenantSpec"], "options", parts)
     if kind is ManifestKind.ACCESS_LEVEL:
         parts = [_embed(definitions, f"{p.name}.permissions", p.permissions_schema()) for p in providers]
         _any_of(definitions["AccessLevelSpec"], "permissions", parts)
     if kind is ManifestKind.API_KEY:
         parts = [_embed(definitions, f"{p.name}.options", p.options_schema()) for p in providers]
         _any_of(definitions["ApiKeySpec"], "options", parts)
+        scopes = _scopes(definitions, providers)
+        shapes = definitions["ApiKeySpec"]["properties"]["scope"]["anyOf"]
+        if scopes:
+            shapes[:] = [*(shape for shape in shapes if shape.get("type") != "object"), *scopes]
+    if kind is ManifestKind.SCOPE:
+        _any_of(definitions["ScopeSpec"], "scope", _scopes(definitions, providers))
     return schema
+
+
+def _scopes(definitions: Schema, providers: Sequence[Provider]) -> list[Schema]:
+    """The scopes of those providers that have any."""
+    known = [(provider.name, provider.scope_schema()) for provider in providers]
+    return [_embed(definitions, f"{name}.scope", scope) for name, scope in known if scope is not None]
 
 
 def _any_of(section: Schema, field: str, parts: list[Schema]) -> None:
@@ -150,8 +171,10 @@ def files(providers: Sequence[Provider] | None = None) -> dict[str, str]:
     if providers is None:
         providers = [registry.get(name) for name in registry.names()]
     schemas = {f"{stem}.schema.json": schema_of(kind, providers) for kind, stem in _FILES.items()}
-    for kind in (ManifestKind.ACCESS_LEVEL, ManifestKind.API_KEY):
+    for kind in _PROVIDED:
         for provider in providers:
+            if kind is ManifestKind.SCOPE and provider.scope_schema() is None:
+                continue
             schemas[f"{_FILES[kind]}.{provider.name}.schema.json"] = schema_of(kind, [provider])
     schemas["manifest.schema.json"] = combined(providers)
     return {name: _text(name, schema) for name, schema in sorted(schemas.items())}

@@ -19,9 +19,12 @@ from typing import Any, Final
 import yaml
 
 from reconciler.errors import InvalidInput, foreign
+from reconciler.manifest.reader import MAX_DEPTH
 
 _COMMENT: Final = re.compile(r"#[^\n]*")
 _PROPERTIES: Final = re.compile(r"[&!]\S*(?:\s+[&!]\S*)?")
+_INDENTATION: Final = ("while parsing a block", "mapping values are not allowed", "could not find expected ':'")
+"""What libyaml says when, most often, a line is indented wrongly."""
 _BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
 
 
@@ -96,11 +99,20 @@ def parse(text: str, file: str) -> Stream:
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
-        raise InvalidInput(foreign(f"{problem.problem or problem.context}"), where=place) from None
+        what = ", ".join(part for part in (problem.problem, problem.context) if part)
+        raise InvalidInput(f"this is not YAML: {foreign(what)}", where=place, hint=_hint(text, what, mark)) from None
     except yaml.YAMLError as problem:
-        raise InvalidInput(foreign(str(problem)), where=file) from None
-    except RecursionError:
-        raise InvalidInput("nested too deeply", where=file) from None
+        raise InvalidInput(f"this is not YAML: {foreign(str(problem))}", where=file) from None
+
+
+def _hint(text: str, what: str, mark: Any) -> str:
+    """What a person should look at: most often it is the indentation."""
+    lines = text.split("\n")
+    if mark is not None and mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t":
+        return "indent with spaces, not tabs"
+    if any(sign in what for sign in _INDENTATION):
+        return "check the indentation here and above, and quote a text that holds ': '"
+    return ""
 
 
 def _start(item: Any) -> int:
@@ -112,6 +124,12 @@ def _start(item: Any) -> int:
 def _end(item: Any) -> int:
     index: int = item.end_mark.index
     return index
+
+
+_OPENS: Final = (
+    yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken, yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken,
+)  # fmt: skip
+_CLOSES: Final = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
 class _Parser:
@@ -126,12 +144,16 @@ class _Parser:
         self.events: Iterator[Any] = yaml.parse(text, Loader=yaml.CSafeLoader)
         self.anchors: set[str | None] = set()
         self.cursor = 0
+        self.depth = 0
         self.last: Node | None = None
 
     def _scan(self) -> Iterator[tuple[int, str]]:
-        end = 0
+        end = depth = 0
         for token in yaml.scan(self.text, Loader=yaml.CSafeLoader):
             start = _start(token)
+            depth += isinstance(token, _OPENS) - isinstance(token, _CLOSES)
+            if depth > MAX_DEPTH:
+                return  # each further level costs libyaml more than the last; `_node` says where it is too deep
             for found in _COMMENT.finditer(self.text, end, max(start, end)):
                 yield found.start(), found[0].rstrip()
             end = max(end, _end(token))
@@ -253,6 +275,9 @@ class _Parser:
             node.tagged = event.anchor is not None or event.tag is not None
             self.anchors.add(event.anchor)
         if isinstance(event, yaml.CollectionStartEvent):
+            if self.depth >= MAX_DEPTH:
+                raise InvalidInput(f"the nesting is deeper than {MAX_DEPTH} levels", where=self._place(start))
+            self.depth += 1
             node.mapping = isinstance(event, yaml.MappingStartEvent)
             node.flow = bool(event.flow_style)
             node.entries = []
@@ -263,6 +288,7 @@ class _Parser:
                     properties = _PROPERTIES.match(self.text, start)
                     node.text = " ".join(properties[0].split()) if properties else ""
                 self._block(node, node.mapping)
+            self.depth -= 1
         else:
             end = _end(event)
             if isinstance(event, yaml.ScalarEvent):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from reconciler.errors import InvalidInput
 from reconciler.manifest import drafts, models, positions, reader
@@ -20,6 +21,8 @@ from reconciler.manifest.settings import SettingsDraft, to_estate
 from reconciler.manifest.source import ROOT_FILE, below, find_root, read, resolved, shown
 from reconciler.model.desired import DesiredTenant, Source, VaultPath
 from reconciler.model.estate import Estate
+
+_EMPTY: Final = "empty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,11 @@ class Report:
         return sum(problem.severity is Severity.ERROR for problem in self.problems)
 
 
-def load_estate(path: Path, *, now: datetime | None = None) -> Estate:
+def load_estate(path: Path, *, now: datetime | None = None, may_be_empty: bool = False) -> Estate:
     """Load the estate that a file or folder belongs to: `reconciler.yaml` is looked for from there upward.
 
-    Raises InvalidManifests with every problem, or InvalidInput if there is no estate. Makes no call.
+    `may_be_empty`: for whoever is about to put the first objects into it. Raises InvalidManifests with every problem, or
+    InvalidInput if there is no estate. Makes no call.
     """
     real = resolved(path)
     root = find_root(real)
@@ -49,7 +53,7 @@ def load_estate(path: Path, *, now: datetime | None = None) -> Estate:
     with _collection_paused():
         loading = _Loading(root, None, now)
         tenants = loading.run()
-        problems = loading.problems()
+        problems = [one for one in loading.problems() if not (may_be_empty and one.code == _EMPTY)]
         if any(problem.severity is Severity.ERROR for problem in problems):
             raise InvalidManifests(problems)
         settings = loading.settings
@@ -92,6 +96,10 @@ class _File:
     """Document's number, document's place, object, what is wrong: places are looked up at the end, file by file."""
 
 
+_OBJECTS = [kind for kind in models.ManifestKind if kind is not models.ManifestKind.ESTATE]
+"""A list, for not every kind that somebody writes can be hashed."""
+
+
 class _Loading:
     def __init__(self, root: Path, only: Path | None, now: datetime | None, *, estate: bool = True) -> None:
         self._root = root
@@ -100,10 +108,7 @@ class _Loading:
         self._files = [_File(path, real, shown(path)) for real, path in paths.items()]
         self._now = now or datetime.now(UTC)
         self._broken = Broken()
-        self._shared = drafts.Shared()
-        self._tenants: list[drafts.TenantDraft] = []
-        self._levels: list[drafts.LevelDraft] = []
-        self._keys: list[drafts.KeyDraft] = []
+        self._drafts = drafts.Drafts()
         self.settings: SettingsDraft | None = None
         self._settings_broken = False
         self._state: VaultPath | None = None
@@ -118,11 +123,8 @@ class _Loading:
                     self._take(index, file, documents)
         if not self._files and not self._problems:
             self._add(_nothing_in(self._root))
-        objects = len(self._levels) + len(self._keys)
-        expansion = Expansion(self._report, self._broken, self._state, self._now)
-        expansion.check_providers([(draft.place, draft.name, draft.provider) for draft in self._tenants])
-        expansion.check_providers(self._broken.providers)
-        tenants = expansion.run(self._tenants, self._levels, self._keys)
+        objects = self._drafts.objects
+        tenants = Expansion(self._report, self._broken, self._state, self._now).run(self._drafts)
         self._check_estate(objects)
         return tenants
 
@@ -158,32 +160,24 @@ class _Loading:
         manifest = check(document)
         source = Source(file.name, document.line, document.column)
         place = drafts.Place(index, document.number, source)
-        if manifest.__class__ is models.ApiKey:
-            self._keys.append(drafts.key(manifest, place, self._shared))
+        if manifest.__class__ is models.ApiKey:  # nearly all of a large estate
+            self._drafts.keys.append(drafts.key(manifest, place, self._drafts.values))
         elif isinstance(manifest, Wrong):
             self._wrong(file, document, manifest, place)
         elif isinstance(manifest, models.Estate):
             self._estate(file, manifest, place)
         else:
-            self._draft(manifest, place)
-
-    def _draft(self, manifest: models.Manifest, place: drafts.Place) -> None:
-        if isinstance(manifest, models.Tenant):
-            self._tenants.append(drafts.tenant(manifest, place))
-        elif isinstance(manifest, models.AccessLevel):
-            self._levels.append(drafts.level(manifest, place))
-        elif isinstance(manifest, models.ApiKey):
-            self._keys.append(drafts.key(manifest, place, self._shared))
-        else:  # of settings that are wrong elsewhere
-            self._state = drafts.vault_path(manifest.spec.vault.state)
+            self._drafts.add(manifest, place)
 
     def _wrong(self, file: _File, document: reader.Document, wrong: Wrong, place: drafts.Place) -> None:
         name = _name_of(document.value)
         for finding in wrong.findings:
             self._report(place, name, finding)
         self._broken.add(document.value, place, provider=wrong.rest is None)
-        if wrong.rest is not None:
-            self._draft(wrong.rest, place)
+        if isinstance(wrong.rest, models.Estate):
+            self._state = drafts.vault_path(wrong.rest.spec.vault.state)
+        elif wrong.rest is not None:
+            self._drafts.add(wrong.rest, place)
         if file.path == self._root / ROOT_FILE and not _is_object(document.value):
             self._settings_broken = True
 
@@ -218,7 +212,7 @@ class _Loading:
         if not objects and not self._problems and not any(file.findings for file in self._files):
             what = "the estate is empty: no manifest declares an access level or a key"
             hint = "to remove the last keys, declare them with state: absent"
-            self._add(Problem(place, what, hint, code="empty"))
+            self._add(Problem(place, what, hint, code=_EMPTY))
 
     # --- problems ---
 
@@ -251,16 +245,14 @@ class _Loading:
 
 
 def _nothing_in(path: Path) -> Problem:
-    return Problem(Source(shown(path), 1), "there are no manifests here", "they end in .yaml or .yml", code="empty")
+    return Problem(
+        Source(shown(path), 1), "there are no manifests here", "`reconciler init` writes the first ones", code="empty"
+    )
 
 
 def _is_object(value: object) -> bool:
     """Whether a document is meant to be something else than the estate's settings."""
-    return isinstance(value, dict) and value.get("kind") in (
-        "Tenant",
-        "AccessLevel",
-        "ApiKey",
-    )  # a list, for not every kind can be hashed
+    return isinstance(value, dict) and value.get("kind") in _OBJECTS
 
 
 def _name_of(value: object) -> str:

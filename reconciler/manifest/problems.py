@@ -30,7 +30,8 @@ class Problem:
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
-        return printable(f"{self.source}: {self.severity}: {self.what}{hint}")
+        where = self.source.file if self.code == "empty" else self.source  # a folder has no lines
+        return printable(f"{where}: {self.severity}: {self.what}{hint}")
 
     @property
     def order(self) -> tuple[str, int, int, str]:

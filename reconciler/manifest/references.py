@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reconciler.manifest.check import Finding
-from reconciler.manifest.drafts import ObjectDraft, Place, TenantDraft
-from reconciler.model.desired import Source
+from reconciler.manifest.drafts import ObjectDraft, Place
+from reconciler.manifest.wanted import FIELDS, WORDS, WantedTenant
+from reconciler.model.desired import LevelRef, Source
 from reconciler.suggest import did_you_mean
 
 _NAMED: Final = 3
@@ -20,14 +21,22 @@ class Broken:
 
     tenants: dict[str, Mapping[str, str]] = field(default_factory=dict)
     """Labels by name."""
-    levels: set[str] = field(default_factory=set)
+    others: dict[str, set[str]] = field(default_factory=dict)
+    """Names by kind."""
     texts: list[str] = field(default_factory=list)
     """Files that could be read in part only."""
     providers: list[tuple[Place, str, str]] = field(default_factory=list)
     """Tenants of which nothing else is left: place, name and provider."""
+    found: bool = False
+    """Whether any document is not valid."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything of the kind: then nobody can tell that something is not used."""
+        return self.found or bool(self.texts)
 
     def add(self, value: Any, place: Place, *, provider: bool) -> None:
         """Note what a document declares that is not valid."""
+        self.found = True
         if not isinstance(value, dict) or not isinstance(metadata := value.get("metadata"), dict):
             return
         name, labels = metadata.get("name"), metadata.get("labels")
@@ -37,12 +46,12 @@ class Broken:
                 spec = value.get("spec")
                 if provider and isinstance(spec, dict) and isinstance(spec.get("provider"), str):
                     self.providers.append((place, name, spec["provider"]))
-            elif value.get("kind") == "AccessLevel":
-                self.levels.add(name)
+            elif isinstance(kind := value.get("kind"), str):
+                self.others.setdefault(kind, set()).add(name)
 
     def may_declare(self, kind: str, name: str) -> bool:
         """Whether a broken document declares such an object, or a file that could not be read might."""
-        known: Iterable[str] = self.tenants if kind == "Tenant" else self.levels
+        known: Iterable[str] = self.tenants if kind == "Tenant" else self.others.get(kind, ())
         return name in known or any(kind in text and name in text for text in self.texts)
 
     def may_match(self, selector: Mapping[str, str]) -> bool:
@@ -60,12 +69,12 @@ def matches(labels: Mapping[str, Any], selector: Mapping[str, str]) -> bool:
 class Tenants:
     """The tenants by name, and who is meant by a reference to one or by a selector."""
 
-    def __init__(self, tenants: Mapping[str, TenantDraft], broken: Broken) -> None:
-        self._by_name = {name: (draft,) for name, draft in tenants.items()}
-        self._broken = broken
-        self._selected: dict[tuple[tuple[str, str], ...], tuple[TenantDraft, ...]] = {}
+    def __init__(self, tenants: Mapping[str, WantedTenant], broken: Broken) -> None:
+        self._by_name = {name: (wanted,) for name, wanted in tenants.items()}
+        self.broken = broken
+        self._selected: dict[tuple[tuple[str, str], ...], tuple[WantedTenant, ...]] = {}
 
-    def of(self, draft: ObjectDraft) -> tuple[TenantDraft, ...] | Finding:
+    def of(self, draft: ObjectDraft) -> tuple[WantedTenant, ...] | Finding:
         """The tenants that an object is wanted in; a finding if there is none. Empty if that is another problem's fault."""
         if draft.tenant is not None:
             return self._by_name.get(draft.tenant) or self._missing(draft.tenant)
@@ -73,21 +82,20 @@ class Tenants:
         key = tuple(sorted(selector.items()))
         if key not in self._selected:
             self._selected[key] = tuple(
-                tenant for (tenant,) in self._by_name.values() if matches(tenant.labels, selector)
+                tenant for (tenant,) in self._by_name.values() if matches(tenant.draft.labels, selector)
             )
         return self._selected[key] or self._nothing(selector)
 
-    def _missing(self, name: str) -> tuple[TenantDraft, ...] | Finding:
-        if self._broken.may_declare("Tenant", name):
+    def _missing(self, name: str) -> tuple[WantedTenant, ...] | Finding:
+        if self.broken.may_declare("Tenant", name):
             return ()
         hint = (
-            did_you_mean(name, [*self._by_name, *self._broken.tenants])
-            or "add a manifest of kind Tenant with that name"
+            did_you_mean(name, [*self._by_name, *self.broken.tenants]) or "add a manifest of kind Tenant with that name"
         )
         return Finding(("metadata", "tenant"), f"there is no tenant {name!r}", hint, "unknown-tenant")
 
-    def _nothing(self, selector: Mapping[str, str]) -> tuple[TenantDraft, ...] | Finding:
-        if self._broken.may_match(selector):
+    def _nothing(self, selector: Mapping[str, str]) -> tuple[WantedTenant, ...] | Finding:
+        if self.broken.may_match(selector):
             return ()
         wanted = ", ".join(f"{name}={value}" for name, value in selector.items())
         path = ("metadata", "tenantSelector", "matchLabels")
@@ -96,7 +104,7 @@ class Tenants:
         )
 
     def _nearest_label(self, selector: Mapping[str, str]) -> str:
-        labels = [tenant.labels for (tenant,) in self._by_name.values()]
+        labels = [tenant.draft.labels for (tenant,) in self._by_name.values()]
         for name, value in selector.items():
             if not any(name in given for given in labels):
                 return did_you_mean(name, {each for given in labels for each in given})
@@ -114,11 +122,20 @@ def duplicate(kind: str, name: str, where: list[tuple[str, Source]]) -> Finding:
     return Finding(("metadata", "name"), what, f"the first is at {where[0][1]}", "duplicate-object")
 
 
-def missing_level(name: str, tenants: list[str], known: Iterable[str]) -> Finding:
-    """A key refers to an access level that is not declared in its tenants."""
-    hint = did_you_mean(name, known) or "declare it, or write {existing: NAME} for one that the vendor ships"
-    what = f"there is no access level {name!r} in {some(tenants)}"
-    return Finding(("spec", "accessLevel"), what, hint, "unknown-access-level")
+def missing_level(level: LevelRef, tenants: list[str], known: Iterable[str]) -> Finding:
+    """A key refers to an access level or a service user that is not declared in its tenants."""
+    word = WORDS[level.kind]
+    hint = did_you_mean(level.name, known) or "declare it, or write {existing: NAME} for one that the vendor ships"
+    what = f"there is no {word} {level.name!r} in {some(tenants)}"
+    return Finding(("spec", FIELDS[level.kind]), what, hint, f"unknown-{word.replace(' ', '-')}")
+
+
+def missing_scope(name: str, tenants: list[str], known: Iterable[str]) -> Finding:
+    """A key refers to a scope that is not declared in its tenants."""
+    hint = (
+        did_you_mean(name, known) or "add a manifest of kind Scope with that name, or write the scope here as a mapping"
+    )
+    return Finding(("spec", "scope"), f"there is no scope {name!r} in {some(tenants)}", hint, "unknown-scope")
 
 
 def some(tenants: list[str]) -> str:

@@ -26,10 +26,12 @@ _TIME: Final = re.compile(
 )
 _DURATION_HINT: Final = "a whole number and w, d, h, m or s, such as 90d, 24h or 30m"
 _EXPIRES_HINT: Final = "a date such as 2027-06-30 (ends with that day in UTC) or a time such as 2027-06-30T12:00:00Z"
+_MOMENT_HINT: Final = "such as 2027-06-30T12:00:00Z"
 _SHOWN: Final = 60
 _EXPIRES_PATTERN: Final = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.0+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))?$"
 )
+_MOMENT_PATTERN: Final = _EXPIRES_PATTERN.removesuffix("?$") + "$"
 _ONE_LINE: Final = r"^[^\x00-\x1f\x7f]*$"
 
 
@@ -105,9 +107,17 @@ def _expiry(value: Any) -> datetime:
     refuse(f"must be a date or a time, not {shown(value)}", _EXPIRES_HINT)
 
 
+def _moment(value: Any) -> datetime:
+    if isinstance(value, str) and (found := _TIME.fullmatch(value)) is not None and found["time"] is not None:
+        return expiry(value)
+    refuse(f"must be a time, not {shown(value)}", _MOMENT_HINT)
+
+
 @lru_cache(maxsize=4096)
 def network(value: str) -> str:
     """An address or a network in CIDR notation, in canonical form (`203.0.113.7/32`)."""
+    if "%" in value:
+        refuse(f"is {shown(value)}, which names an interface of one machine", "such as 203.0.113.7 or 203.0.113.0/28")
     try:
         return str(ip_network(value))
     except ValueError:
@@ -142,6 +152,13 @@ Expires = Annotated[
         {"type": "string", "pattern": _EXPIRES_PATTERN, "examples": ["2027-06-30", "2027-06-30T12:00:00+02:00"]}
     ),
 ]
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "pattern": _MOMENT_PATTERN, "examples": ["2027-06-30T12:00:00Z"]}),
+]
+"""A point in time, in UTC."""
 
 Network = Annotated[str, AfterValidator(network)]
 

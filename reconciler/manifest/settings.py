@@ -53,7 +53,9 @@ def to_estate(
         ),
         tenants=tenants,
         digest_of=cache(lambda: digest(settings, tenants)),
-        limits=Limits(_limit(limits.deletes), _limit(limits.replacements), limits.rotations.max_per_run),
+        limits=Limits(
+            _limit(limits.deletes), _limit(limits.replacements), limits.rotations.max_per_run, _limit(limits.locks)
+        ),
         timeouts=Timeouts(spec.timeouts.call.total_seconds(), spec.timeouts.lease.total_seconds()),
         warnings=warnings,
     )
@@ -102,6 +104,11 @@ def _tenant(tenant: DesiredTenant) -> list[Any]:
         str(tenant.secrets),
         tenant.unmanaged,
         tenant.labels,
+        tenant.options,
+        tenant.endpoint_map,
+        [tenant.on_removal.action, tenant.on_removal.grace.total_seconds()],
+        tenant.adopt_rotate,
+        [[one.kind, one.name, one.vendor_id, one.until.timestamp()] for one in tenant.approvals],
     ]
 
 
@@ -110,7 +117,16 @@ def _credential(reference: CredentialRef) -> list[Any]:
 
 
 def _level(level: DesiredLevel) -> list[Any]:
-    return [level.name, level.owner, level.description, level.permissions, level.protect]
+    return [
+        level.kind,
+        level.name,
+        level.owner,
+        level.description,
+        level.permissions,
+        level.protect,
+        level.locked,
+        level.previous_names,
+    ]
 
 
 def _key(key: DesiredKey, rotations: dict[int, Any]) -> list[Any]:
@@ -123,14 +139,23 @@ def _key(key: DesiredKey, rotations: dict[int, Any]) -> list[Any]:
         key.description,
         key.level.name,
         key.level.existing,
+        key.level.kind.value,
         key.expires.timestamp() if key.expires is not None else None,
         rotation,
         key.state.value,
         key.protect,
         key.secret_path.mount,
         key.secret_path.path,
+        key.previous_names,
+        key.reissue_after.timestamp() if key.reissue_after is not None else None,
     ]
 
 
 def _rotation(rotation: Rotation) -> list[Any]:
-    return [rotation.every.total_seconds(), rotation.overlap.total_seconds(), rotation.strategy.value]
+    return [
+        rotation.every.total_seconds(),
+        rotation.overlap.total_seconds(),
+        rotation.strategy.value,
+        rotation.renew_before.total_seconds(),
+        rotation.hold_while_used,
+    ]

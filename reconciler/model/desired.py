@@ -41,6 +41,18 @@ class Unmanaged(StrEnum):
 
     REPORT = "report"
     IGNORE = "ignore"
+    PRUNE = "prune"
+    """Remove those that an Approval names."""
+
+
+class Removal(StrEnum):
+    """What becomes of a key whose manifest is gone."""
+
+    DELETE = "delete"
+    QUARANTINE = "quarantine"
+    """Locked first, and deleted when the grace period is over."""
+    ORPHAN = "orphan"
+    """Left as it is, and forgotten."""
 
 
 class Strategy(StrEnum):
@@ -61,8 +73,17 @@ class LevelRef:
     existing: bool = False
     kind: Kind = Kind.ACCESS_LEVEL
 
+    @property
+    def id(self) -> ObjectId | None:
+        """The object of ours that it names; None for one that exists at the vendor."""
+        return None if self.existing else ObjectId(self.kind, self.name)
+
     def __str__(self) -> str:
         return f"{self.name} (existing)" if self.existing else self.name
+
+
+DEFAULT_OVERLAP = timedelta(hours=24)
+DEFAULT_RENEWAL = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +93,33 @@ class Rotation:
     every: timedelta
     overlap: timedelta = timedelta(0)
     strategy: Strategy = Strategy.OVERLAP
-    renew_before: timedelta = timedelta(days=7)
+    renew_before: timedelta = DEFAULT_RENEWAL
     """How long before the vendor ends a key the next generation is made."""
     hold_while_used: bool = False
     """Keep the former generation beyond its overlap while somebody still uses it (where the vendor tells)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnRemoval:
+    """What becomes of keys whose manifests are gone. `grace` is how long a quarantine lasts; none for other actions."""
+
+    action: Removal = Removal.DELETE
+    grace: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Leave to prune one object that is not ours, until a moment (UTC, exclusive); it may have passed.
+
+    The object is given by its name at the vendor or by the vendor's id; the other one is empty.
+    """
+
+    kind: Kind
+    name: str
+    until: datetime
+    source: Source
+    vendor_id: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -130,6 +174,8 @@ class DesiredLevel:
     owner: str = ""
     kind: Kind = Kind.ACCESS_LEVEL
     locked: bool = False
+    previous_names: tuple[str, ...] = ()
+    """Names that it had in the manifests before: a record under one of them is this object's."""
 
     @property
     def id(self) -> ObjectId:
@@ -159,6 +205,10 @@ class DesiredKey:
     scope: Mapping[str, Any] | None
     secret_path: VaultPath
     source: Source
+    previous_names: tuple[str, ...] = ()
+    """Names that it had in the manifests before: a record under one of them is this object's."""
+    reissue_after: datetime | None = None
+    """A key that was revoked before this moment (UTC) is issued again."""
 
     @property
     def id(self) -> ObjectId:
@@ -187,3 +237,7 @@ class DesiredTenant:
     """What only this provider asks of a tenant; its shape is checked by the provider."""
     endpoint_map: Mapping[str, Any] | None = None
     """The `spec` of the EndpointMap that the options name: requests that the vendor does not document."""
+    on_removal: OnRemoval = OnRemoval()
+    adopt_rotate: bool = False
+    """Whether adopted keys, whose secrets nobody knows, get new ones."""
+    approvals: tuple[Approval, ...] = ()

@@ -65,6 +65,8 @@ class Limits:
     deletes: Limit = Limit(0.3, 10, 3)
     replacements: Limit = Limit(0.3, 10, 3)
     rotations: int = 50
+    locks: Limit = Limit(0.3, 10, 3)
+    """Locks that cannot be undone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ def test_a_field_with_fields(capsys: pytest.CaptureFixture[str]) -> None:
     text = explain(capsys, "ApiKey.spec.rotation")
     assert text.startswith("ApiKey.spec.rotation  (mapping, optional)\n\n  How often the key gets a new secret.")
     assert "  Example:  {every: 90d}\n" in text
-    assert "  every     text, required     How long" in text
-    assert "  strategy  overlap | inPlace  `overlap` issues" in text
+    assert "  every          text, required     How long" in text
+    assert "  strategy       overlap | inPlace  `overlap` issues" in text
 
 
 def test_a_single_field(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,7 +38,8 @@ def test_a_single_field(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_providers_part(capsys: pytest.CaptureFixture[str]) -> None:
     """What a provider defines is explained for the provider that is named."""
     text = explain(capsys, "AccessLevel.spec.permissions")
-    assert "--provider NAME shows it (trend-workload-security)" in text
+    assert "--provider NAME shows it (" in text
+    assert "trend-workload-security" in text
     text = explain(capsys, "AccessLevel.spec.permissions", "--provider", "trend-workload-security")
     assert "--provider" not in text
     assert "platformRights" in text
@@ -52,6 +53,9 @@ def test_a_provider_that_describes_nothing(monkeypatch: pytest.MonkeyPatch, caps
 
         def options_schema(self) -> dict[str, object]:
             return {"type": "object", "properties": {"any": {}}}
+
+        def scope_schema(self) -> None:
+            return None
 
     monkeypatch.setattr("reconciler.providers.registry.get", lambda _: Loose())
     assert (

@@ -63,7 +63,11 @@ def estate(folder: Path) -> Path:
     (folder / "a-tenant.yaml").write_text(
         "apiVersion: reconciler/v1\nkind: Tenant\nmetadata: {name: dsm}\n"
         "spec: {provider: trend-workload-security, endpoint: 'https://dsm.example.com/api', "
-        "credentials: {vault: {path: c/dsm}}}\n"
+        "credentials: {vault: {path: c/dsm}}, unmanaged: prune}\n"
+    )
+    (folder / "z-approval.yaml").write_text(
+        "apiVersion: reconciler/v1\nkind: Approval\nmetadata: {name: old, tenant: dsm}\n"
+        "spec: {object: ApiKey/Old one, action: prune, until: 2038-01-01}\n"
     )
     for number in range(8):
         (folder / f"k{number}.yaml").write_text(KEY.format(n=number))

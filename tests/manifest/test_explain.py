@@ -30,7 +30,9 @@ def test_every_field_of_every_kind_is_explained(kind: str) -> None:
 
 def test_kinds_are_listed_without_fields() -> None:
     """The kinds, in the order in which an estate needs them."""
-    assert [kind.path for kind in kinds()] == ["Estate", "Tenant", "AccessLevel", "ApiKey"]
+    assert [kind.path for kind in kinds()] == [
+        "Estate", "Tenant", "AccessLevel", "ApiKey", "ServiceUser", "Scope", "NetworkList", "EndpointMap", "Approval",
+    ]  # fmt: skip
 
 
 def test_kinds_may_be_written_in_any_case() -> None:
@@ -50,6 +52,13 @@ def test_facts_of_a_field() -> None:
     assert explain("Estate.spec.limits.deletes.ratio").rules == ("at least 0", "at most 1")
     assert explain("Estate.spec.timeouts.lease").default == "2m"
     assert explain("ApiKey.kind").allowed == ("ApiKey",)
+    assert explain("NetworkList.spec.networks").rules == ("1 or more of them",)
+    assert explain("Tenant.spec.onRemoval").allowed == ("delete", "quarantine", "orphan")
+    assert explain("Tenant.spec.onRemoval.grace").examples == ("7d", "90d", "24h", "30m", "1w")
+    assert explain("Approval.spec.object.vendorId").required
+    assert [explain(path).provided for path in ("Tenant.spec.options", "Scope.spec.scope", "ApiKey.spec.scope")] == [
+        True
+    ] * 3
 
 
 def test_the_shape_of_permissions_is_the_providers() -> None:
@@ -60,6 +69,23 @@ def test_the_shape_of_permissions_is_the_providers() -> None:
         "AccessLevel.spec.permissions.platformRights.computerRights.canDeleteComputers", registry.get(TREND)
     )
     assert (right.type, right.default) == ("true or false", "false")
+
+
+def test_names_with_dots() -> None:
+    """A provider's permissions may have names with dots: the longest name that fits counts."""
+
+    class Dotted:
+        name = "dotted"
+
+        def permissions_schema(self) -> Schema:
+            verbs = {"type": "object", "properties": {"READ": {"type": "boolean"}}}
+            return {"type": "object", "properties": {"org": {"type": "string"}, "org.alerts": verbs}}
+
+    provider: Any = Dotted()
+    assert explain("AccessLevel.spec.permissions.org.alerts.READ", provider).type == "true or false"
+    assert explain("AccessLevel.spec.permissions.org", provider).type == "text"
+    with pytest.raises(InvalidInput, match=r"org has no field 'alert'"):
+        explain("AccessLevel.spec.permissions.org.alert", provider)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +115,9 @@ def test_a_field_of_no_known_type(monkeypatch: pytest.MonkeyPatch) -> None:
 
         def options_schema(self) -> Schema:
             return {"type": "object", "properties": {"any": {}, "items": {"type": "array"}, "on": {"type": "boolean"}}}
+
+        def scope_schema(self) -> None:
+            return None
 
     fields = {field.name: field for field in explain("ApiKey.spec.options", Loose()).fields}  # type: ignore[arg-type]
     assert {name: field.type for name, field in fields.items()} == {

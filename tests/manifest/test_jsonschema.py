@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -20,32 +21,70 @@ TREND = "trend-workload-security"
 UUID_ = UUID("5b0c1f0e-7c55-4e0e-9d53-0a6f6f3f2c11")
 
 
+MORE = """\
+apiVersion: reconciler/v1
+kind: ServiceUser
+metadata: {name: siem, tenant: lw, previousNames: [splunk]}
+spec: {description: For the SIEM, groups: [LACEWORK_USER_GROUP_READ_ONLY_USER], state: locked, protect: true}
+---
+apiVersion: reconciler/v1
+kind: Scope
+metadata: {name: cloud, tenantSelector: {matchLabels: {env: prod}}}
+spec: {description: Cloud only, scope: {assets: {mode: see_all}}}
+---
+apiVersion: reconciler/v1
+kind: NetworkList
+metadata: {name: egress}
+spec: {networks: [203.0.113.0/28]}
+---
+apiVersion: reconciler/v1
+kind: EndpointMap
+metadata: {name: console}
+spec: {operations: {createKey: {method: POST}}}
+---
+apiVersion: reconciler/v1
+kind: Approval
+metadata: {name: old, tenant: dsm}
+spec: {object: ApiKey/Old one, action: prune, until: 2031-06-30, reason: unused}
+"""
+
+
 def manifests() -> dict[str, dict[str, Any]]:
     texts = starter.files("acme", UUID_, date(2026, 1, 1))
     documents = [
         document.value for path, text in texts.items() if path.endswith(".yaml") for document in values(text.encode())
     ]
+    documents += [document.value for document in values(MORE.encode())]
     return {document["kind"]: document for document in documents}
 
 
+installed = cache(files)
+
+
+@cache
 def schema_for(name: str) -> Draft202012Validator:
-    schema = json.loads(files()[name])
+    schema = json.loads(installed()[name])
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema)
 
 
 FILES = {
     "Estate": ["estate.schema.json"],
-    "Tenant": ["tenant.schema.json"],
+    "Tenant": ["tenant.schema.json", f"tenant.{TREND}.schema.json"],
     "AccessLevel": ["access-level.schema.json", f"access-level.{TREND}.schema.json"],
     "ApiKey": ["api-key.schema.json", f"api-key.{TREND}.schema.json"],
+    "ServiceUser": ["service-user.schema.json"],
+    "Scope": ["scope.schema.json"],
+    "NetworkList": ["network-list.schema.json"],
+    "EndpointMap": ["endpoint-map.schema.json"],
+    "Approval": ["approval.schema.json"],
 }
 CASES = [(kind, name) for kind, names in FILES.items() for name in [*names, "manifest.schema.json"]]
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_manifests_that_are_right_fit(kind: str, name: str) -> None:
-    """What `init` writes fits the schemas of its kind, with and without the provider, and the one of all kinds."""
+    """What is right fits the schemas of its kind, with and without the provider, and the one of all kinds."""
     schema_for(name).validate(manifests()[kind])
 
 
@@ -84,6 +123,15 @@ def test_values_are_checked() -> None:
     ):
         wrong = manifests()["ApiKey"]
         wrong["spec"][field] = value
+        assert not schema_for("api-key.schema.json").is_valid(wrong), field
+    for field, value in (
+        ("accessLevel", None),
+        ("serviceUser", "siem"),
+        ("allowedIPs", []),
+        ("reissueAfter", "2031-01-01"),
+    ):
+        wrong = manifests()["ApiKey"]
+        wrong["spec"] = {name: one for name, one in {**wrong["spec"], field: value}.items() if one is not None}
         assert not schema_for("api-key.schema.json").is_valid(wrong), field
     both = manifests()["ApiKey"]
     both["metadata"]["tenantSelector"] = {"matchLabels": {"a": "b"}}
@@ -135,6 +183,13 @@ class Plugin:
     def options_schema(self) -> Schema:
         return {"type": "object", "properties": {"color": {"type": "string"}}, "additionalProperties": False}
 
+    def scope_schema(self) -> Schema:
+        return {"type": "object", "properties": {"assets": {"$ref": "#/$defs/Assets"}}, "additionalProperties": False,
+                "$defs": {"Assets": {"type": "array", "items": {"type": "string"}}}}  # fmt: skip
+
+    def tenant_options_schema(self) -> Schema:
+        return {"type": "object", "properties": {"driver": {"enum": ["a", "b"]}}, "additionalProperties": False}
+
 
 def test_definitions_of_several_providers_live_side_by_side() -> None:
     """A provider's own references are moved with its definitions; a value fits when it fits one provider."""
@@ -154,6 +209,34 @@ def test_definitions_of_several_providers_live_side_by_side() -> None:
     assert "access-level.plugin.schema.json" in files([plugin])
 
 
+def test_scopes_and_tenants_are_the_providers_too() -> None:
+    """A scope, inline or in a manifest of its own, and a tenant's options have a provider's shape, if it has any."""
+    plugin: Any = Plugin()
+    both = [plugin, registry.get(TREND)]
+    assert {name for name in files(both) if name.startswith("scope.")} == {
+        "scope.plugin.schema.json",
+        "scope.schema.json",
+    }
+    for kind, path, right, wrong in (
+        ("Scope", "scope", {"assets": ["a"]}, {"assets": [1]}),
+        ("ApiKey", "scope", {"assets": ["a"]}, {"asets": []}),
+        ("ApiKey", "scope", "cloud", ""),
+        ("Tenant", "options", {"driver": "a"}, {"driver": "c"}),
+        ("Tenant", "options", {}, {"drivr": "a"}),
+    ):
+        for providers in (both, [plugin]):
+            validator = Draft202012Validator(schema_of(ManifestKind(kind), providers))
+            document = manifests()[kind]
+            document["spec"].pop("options", None)
+            for value, fits in ((right, True), (wrong, False)):
+                document["spec"][path] = value
+                assert validator.is_valid(document) is fits, (kind, value)
+    free = Draft202012Validator(schema_of(ManifestKind.API_KEY, []))
+    key = manifests()["ApiKey"]
+    key["spec"]["scope"] = {"anything": 1}
+    assert free.is_valid(key)
+
+
 def test_without_providers_their_parts_are_free() -> None:
     """No provider, no opinion."""
     level = manifests()["AccessLevel"]
@@ -162,8 +245,13 @@ def test_without_providers_their_parts_are_free() -> None:
     assert sorted(files([])) == [
         "access-level.schema.json",
         "api-key.schema.json",
+        "approval.schema.json",
+        "endpoint-map.schema.json",
         "estate.schema.json",
         "manifest.schema.json",
+        "network-list.schema.json",
+        "scope.schema.json",
+        "service-user.schema.json",
         "tenant.schema.json",
     ]
 
@@ -191,7 +279,9 @@ def test_the_order_of_fields() -> None:
     """As in the models, names first in metadata; the frame for kinds that nobody knows."""
     order = field_order("ApiKey")
     assert list(order) == ["apiVersion", "kind", "metadata", "spec"]
-    assert list(order["metadata"]) == ["name", "tenant", "tenantSelector", "owner", "labels", "annotations"]
+    assert list(order["metadata"]) == [
+        "name", "previousNames", "tenant", "tenantSelector", "owner", "labels", "annotations",
+    ]  # fmt: skip
     assert list(order["spec"]["accessLevel"]) == ["existing"]
     assert list(order["spec"]["allowedIPs"]) == ["networkList"]
     assert list(field_order("Else")["metadata"]) == list(order["metadata"])

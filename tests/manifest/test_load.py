@@ -170,6 +170,7 @@ def test_all_settings(estate: Folder) -> None:
           limits:
             deletes: {ratio: 1, max: 5, floor: 0}
             replacements: {max: 20}
+            locks: {max: 4}
             rotations: {maxPerRun: 7}
           timeouts: {call: 10s, lease: 1m}
         """,
@@ -184,7 +185,7 @@ def test_all_settings(estate: Folder) -> None:
         auth_apply=JwtAuth("reconciler-apply", "github", "TOKEN"),
         state=VaultPath("kv", "state/acme"),
     )
-    assert loaded.limits == Limits(Limit(1.0, 5, 0), Limit(0.3, 20, 3), 7)
+    assert loaded.limits == Limits(Limit(1.0, 5, 0), Limit(0.3, 20, 3), 7, Limit(0.3, 4, 3))
     assert loaded.timeouts == Timeouts(10.0, 60.0)
 
 
@@ -257,7 +258,7 @@ def test_key_details(estate: Folder) -> None:
 
     assert key.description == "two\n\nlines"
     assert key.level == LevelRef("Full Access", existing=True)
-    assert key.rotation == Rotation(timedelta(weeks=1), timedelta(0), Strategy.IN_PLACE)
+    assert key.rotation == Rotation(timedelta(weeks=1), timedelta(0), Strategy.IN_PLACE, timedelta(hours=84))
     assert (key.state, key.protect, key.owner) == (KeyState.LOCKED, True, "")
 
 
@@ -331,7 +332,7 @@ def test_expired_is_a_warning(estate: Folder) -> None:
 
     assert problem.severity is Severity.WARNING
     assert str(problem).endswith(
-        "tenants/prod.yaml:22:12: warning: spec.expires has passed: it was 2024-07-01T00:00:00Z "
+        "tenants/prod.yaml:22:12: warning: spec.expires has passed: it was 2024-06-30 "
         "(the key is not created, and removed if it lives; set a later time, or state: absent)"
     )
     assert load_estate(estate.path, now=NOW).warnings == (str(problem),)
@@ -346,6 +347,7 @@ def test_the_clock_is_now_by_default(estate: Folder) -> None:
 
 # --- promise 9: bad input -----------------------------------------------------------------------------------------------
 
+KINDS = "Estate, Tenant, AccessLevel, ApiKey, ServiceUser, Scope, NetworkList, EndpointMap, Approval"
 BAD = {
     "unknown field": (
         KEY + "  stat: locked\n",
@@ -373,7 +375,12 @@ BAD = {
     ),
     "missing field": (
         KEY.replace("  accessLevel: siem-read\n", ""),
-        ["t.yaml:4:1: error: spec.accessLevel is missing (such as accessLevel: siem-read)"],
+        [
+            (
+                "t.yaml:4:1: error: spec.accessLevel is missing "
+                "(such as accessLevel: siem-read, or serviceUser where keys belong to users)"
+            )
+        ],
     ),
     "missing section": (
         "apiVersion: reconciler/v1\nkind: ApiKey\nmetadata: {name: a, tenant: dsm-prod}\n",
@@ -402,20 +409,15 @@ BAD = {
     ),
     "kind of a later version": (
         KEY.replace("ApiKey", "Policy"),
-        [
-            (
-                "t.yaml:2:7: error: the kind Policy is not part of this version "
-                "(there are Estate, Tenant, AccessLevel, ApiKey)"
-            )
-        ],
+        [(f"t.yaml:2:7: error: the kind Policy is not part of this version (there are {KINDS})")],
     ),
     "kind that is none": (
         KEY.replace("ApiKey", "[x]"),
-        ["t.yaml:2:7: error: kind must be a text, not a list (kind is one of Estate, Tenant, AccessLevel, ApiKey)"],
+        [f"t.yaml:2:7: error: kind must be a text, not a list (kind is one of {KINDS})"],
     ),
     "no kind": (
         "a: 1\n",
-        ["t.yaml:1:1: error: the kind is missing (kind is one of Estate, Tenant, AccessLevel, ApiKey)"],
+        [f"t.yaml:1:1: error: the kind is missing (kind is one of {KINDS})"],
     ),
     "no mapping": (
         "- a\n",
@@ -595,6 +597,7 @@ BAD = {
         KEY + "  allowedIPs: [203.0.113.0/28, {networkList: x}]\n  scope: x\n",
         [
             "t.yaml:10:15: error: allowedIPs cannot be honoured here",
+            "t.yaml:10:46: error: there is no network list 'x' (add a manifest of kind NetworkList with that name)",
             "t.yaml:11:10: error: scope cannot be honoured here",
         ],
     ),
@@ -609,14 +612,9 @@ BAD = {
         OTHER.replace("trend-workload-security", "trend-workload-securty").replace("dsm-dev", "dsm-x"),
         ["t.yaml:5:13: error: unknown provider 'trend-workload-securty' (did you mean 'trend-workload-security'?)"],
     ),
-    "prune": (
-        OTHER.replace("dsm-dev", "dsm-x") + "  unmanaged: prune\n",
-        [
-            (
-                "t.yaml:8:14: error: spec.unmanaged cannot be prune in this version "
-                "(pruning needs an Approval manifest, which is not there yet; use report)"
-            )
-        ],
+    "pruned": (
+        OTHER.replace("dsm-dev", "dsm-x") + "  unmanaged: pruned\n",
+        ["t.yaml:8:14: error: spec.unmanaged must be report, ignore or prune, not 'pruned' (did you mean 'prune'?)"],
     ),
     "no endpoint": (
         OTHER.replace("https://", "https://user:password@").replace("dsm-dev", "dsm-x"),
@@ -1026,7 +1024,7 @@ def test_promise_9_empty_estate(folder: Folder) -> None:
     folder.write("reconciler.yaml", SETTINGS, TENANT)
     assert folder.found() == [
         (
-            "reconciler.yaml:1:1: error: the estate is empty: no manifest declares an access level or a key "
+            "reconciler.yaml: error: the estate is empty: no manifest declares an access level or a key "
             "(to remove the last keys, declare them with state: absent)"
         )
     ]
@@ -1039,9 +1037,9 @@ def test_promise_9_empty_folder(folder: Folder, estate: Folder) -> None:
     """A folder without manifests is an error, within an estate and elsewhere."""
     empty = folder.path / "empty"
     empty.mkdir()
-    assert folder.found("empty") == ["empty:1:1: error: there are no manifests here (they end in .yaml or .yml)"]
+    assert folder.found("empty") == ["empty: error: there are no manifests here (`reconciler init` writes the first ones)"]
     (folder.path / "reconciler.yaml").unlink()
-    assert folder.found("empty") == ["empty:1:1: error: there are no manifests here (they end in .yaml or .yml)"]
+    assert folder.found("empty") == ["empty: error: there are no manifests here (`reconciler init` writes the first ones)"]
 
 
 @pytest.mark.promise(9)
@@ -1084,7 +1082,8 @@ def test_part_of_an_estate(estate: Folder) -> None:
     assert estate.found("team") == [
         (
             "team/bad.yaml:10:3: error: unknown field spec.x "
-            "(known here: description, accessLevel, expires, rotation, state, protect, options, allowedIPs, scope)"
+            "(known here: description, accessLevel, serviceUser, expires, rotation, state, protect, options, "
+            "allowedIPs, scope, reissueAfter)"
         )
     ]
     assert len(estate.found()) == 2

@@ -54,7 +54,7 @@ def test_nothing_changes() -> None:
 def test_python_names_are_no_manifest_names() -> None:
     """Fields are given by the names that manifests use."""
     spec = {"access_level": "x"}
-    with pytest.raises(ValidationError, match="accessLevel"):
+    with pytest.raises(ValidationError, match=r"spec\.access_level"):
         ApiKey.model_validate(
             {"apiVersion": API_VERSION, "kind": "ApiKey", "metadata": {"name": "a", "tenant": "b"}, "spec": spec}
         )

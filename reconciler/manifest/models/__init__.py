@@ -8,10 +8,15 @@ from __future__ import annotations
 from typing import Final
 
 from reconciler.manifest.models.access_level import AccessLevel
-from reconciler.manifest.models.api_key import ApiKey, ExistingLevel, NetworkListRef, RotationSpec
+from reconciler.manifest.models.api_key import ApiKey, ApiKeySpec, Existing, NetworkListRef, RotationSpec
+from reconciler.manifest.models.approval import Approval, ApprovedObject, read_object
 from reconciler.manifest.models.base import API_VERSION, ManifestKind, ObjectMetadata, Section
+from reconciler.manifest.models.endpoint_map import EndpointMap
 from reconciler.manifest.models.estate import Estate, LimitSection
-from reconciler.manifest.models.tenant import Credential, Credentials, SecretsLocation, Tenant, VaultEntry
+from reconciler.manifest.models.network_list import NetworkList
+from reconciler.manifest.models.scope import Scope
+from reconciler.manifest.models.service_user import ServiceUser, UserState
+from reconciler.manifest.models.tenant import Credential, Credentials, RemovalSpec, SecretsLocation, Tenant, VaultEntry
 from reconciler.manifest.models.vault import Login, StateLocation, VaultLogin
 
 __all__ = [
@@ -19,31 +24,46 @@ __all__ = [
     "MODELS",
     "AccessLevel",
     "ApiKey",
+    "ApiKeySpec",
+    "Approval",
+    "ApprovedObject",
     "Credential",
     "Credentials",
+    "EndpointMap",
     "Estate",
-    "ExistingLevel",
+    "Existing",
     "LimitSection",
     "Login",
     "Manifest",
     "ManifestKind",
+    "NetworkList",
     "NetworkListRef",
     "ObjectMetadata",
+    "RemovalSpec",
     "RotationSpec",
+    "Scope",
     "SecretsLocation",
     "Section",
+    "ServiceUser",
     "StateLocation",
     "Tenant",
+    "UserState",
     "VaultEntry",
     "VaultLogin",
+    "read_object",
 ]
 
-Manifest = Estate | Tenant | AccessLevel | ApiKey
+Manifest = Estate | Tenant | AccessLevel | ApiKey | ServiceUser | Scope | NetworkList | EndpointMap | Approval
 
 MODELS: Final[dict[ManifestKind, type[Manifest]]] = {
     ManifestKind.ESTATE: Estate,
     ManifestKind.TENANT: Tenant,
     ManifestKind.ACCESS_LEVEL: AccessLevel,
     ManifestKind.API_KEY: ApiKey,
+    ManifestKind.SERVICE_USER: ServiceUser,
+    ManifestKind.SCOPE: Scope,
+    ManifestKind.NETWORK_LIST: NetworkList,
+    ManifestKind.ENDPOINT_MAP: EndpointMap,
+    ManifestKind.APPROVAL: Approval,
 }
 """The model of every kind."""

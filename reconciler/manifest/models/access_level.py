@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from reconciler.manifest.models.base import DESCRIPTION, PROTECT, ApiVersion, ObjectMetadata, Section
+from reconciler.manifest.models.base import DESCRIPTION, PROTECT, ApiVersion, RenamableMetadata, Section
 from reconciler.manifest.scalars import Description
 
 
@@ -27,5 +27,5 @@ class AccessLevel(Section):
 
     api_version: ApiVersion
     kind: Literal["AccessLevel"] = Field(description="Kind of manifest.")
-    metadata: ObjectMetadata = Field(description="Who the object is, and in which tenants.")
+    metadata: RenamableMetadata = Field(description="Who the object is, and in which tenants.")
     spec: AccessLevelSpec = Field(description="What keys of this access level may do.")

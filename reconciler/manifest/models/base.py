@@ -21,6 +21,11 @@ class ManifestKind(StrEnum):
     TENANT = "Tenant"
     ACCESS_LEVEL = "AccessLevel"
     API_KEY = "ApiKey"
+    SERVICE_USER = "ServiceUser"
+    SCOPE = "Scope"
+    NETWORK_LIST = "NetworkList"
+    ENDPOINT_MAP = "EndpointMap"
+    APPROVAL = "Approval"
 
 
 class Section(BaseModel):
@@ -57,16 +62,11 @@ def plan_and_apply(section: Section, *single: str) -> None:
 
 # --- metadata -----------------------------------------------------------------------------------------------------------
 
-_NAME = Field(
-    description="Name of the object, unique per kind and tenant. It is also the object's name at the vendor.",
-    examples=["splunk"],
-)
-
 
 class Metadata(Section):
     """Who an object is."""
 
-    name: Name = _NAME
+    name: Name = Field(description="Name of the object, unique per kind and tenant.", examples=["splunk"])
     owner: Line = Field(
         "",
         description="Who answers for the object: a team's address or handle.",
@@ -105,6 +105,27 @@ class ObjectMetadata(Metadata):
         description="Selects several tenants by their labels: the object is wanted in each of them.",
         examples=[{"matchLabels": {"env": "prod"}}],
     )
+
+
+class RenamableMetadata(ObjectMetadata):
+    """Who an object is, who it was, and in which tenant or tenants. Give exactly one of `tenant` and `tenantSelector`."""
+
+    name: Name = Field(
+        description="Name of the object, unique per kind and tenant. It is also the object's name at the vendor.",
+        examples=["splunk"],
+    )
+    previous_names: list[Name] | None = Field(
+        None,
+        description="Names that the object had before. Renaming it then keeps what it is at the vendor, "
+        "and a key keeps its secret, at the old path until its next rotation.",
+        examples=[["splunk-old"]],
+    )
+
+
+class TenantMetadata(Metadata):
+    """Who an object is, and in which tenant."""
+
+    tenant: Name = Field(description="Name of the tenant that the object is for.", examples=["dsm-prod"])
 
 
 # --- fields of several kinds --------------------------------------------------------------------------------------------

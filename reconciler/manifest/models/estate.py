@@ -40,8 +40,9 @@ class RotationLimit(Section):
 class LimitsSection(Section):
     """How much one run may destroy, per tenant and over all tenants."""
 
-    deletes: LimitSection = Field(LimitSection(), description="Deletions, and locks that cannot be undone.")
+    deletes: LimitSection = Field(LimitSection(), description="Deletions.")
     replacements: LimitSection = Field(LimitSection(), description="Keys that are replaced by new ones.")
+    locks: LimitSection = Field(LimitSection(), description="Locks that cannot be undone.")
     rotations: RotationLimit = Field(RotationLimit(), description="Rotations.")
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from reconciler.manifest.models.base import ApiVersion, Metadata, Section, exactly_one, plan_and_apply
 from reconciler.manifest.paths import Path, Template
 from reconciler.manifest.scalars import Duration, Variable, refuse
 from reconciler.model.desired import RateLimit as RateDefaults
-from reconciler.model.desired import Unmanaged
+from reconciler.model.desired import Removal, Unmanaged
 
 
 class VaultEntry(Section):
@@ -72,12 +73,34 @@ class SecretsLocation(Section):
     )
 
 
-def _refuse_prune(value: Any) -> Any:
-    if value == "prune":
-        refuse(
-            "cannot be prune in this version", "pruning needs an Approval manifest, which is not there yet; use report"
-        )
-    return value
+DEFAULT_GRACE: Final = timedelta(days=7)
+
+
+class RemovalSpec(Section):
+    """What becomes of keys whose manifests are gone."""
+
+    action: Annotated[Removal, Field(strict=False)] = Field(
+        description="`delete` them, `quarantine` them (locked first, deleted later), or `orphan` them (left as they are).",
+        examples=["quarantine"],
+    )
+    grace: Duration | None = Field(
+        None, description="How long a quarantine lasts before the key is deleted. 7d unless given.", examples=["7d"]
+    )
+
+    @model_validator(mode="after")
+    def _grace(self) -> Self:
+        if self.grace is not None and self.action is not Removal.QUARANTINE:
+            refuse(f"has a grace, but {self.action} has none", "leave grace out, or use quarantine")
+        if self.grace is not None and not self.grace:
+            refuse("has a grace of no length", "such as 7d, or use delete")
+        return self
+
+
+class Adopt(StrEnum):
+    """What to do about the secrets of adopted keys, which nobody knows."""
+
+    NONE = "none"
+    ROTATE = "rotate"
 
 
 class RateSpec(Section):
@@ -123,10 +146,27 @@ class TenantSpec(Section):
     secrets: SecretsLocation = Field(
         SecretsLocation(), description="Where the secrets of this tenant's keys are stored."
     )
-    unmanaged: Annotated[Unmanaged, Field(strict=False), BeforeValidator(_refuse_prune)] = Field(
+    unmanaged: Annotated[Unmanaged, Field(strict=False)] = Field(
         Unmanaged.REPORT,
         description="What to do about keys and access levels at the vendor that no manifest declares: "
-        "`report` them, or `ignore` them. They are never touched.",
+        "`report` them, `ignore` them, or `prune` those that an Approval names. Without one, none is touched.",
+    )
+    on_removal: Annotated[Removal, Field(strict=False)] | RemovalSpec | None = Field(
+        None,
+        description="What becomes of a key whose manifest is gone: `delete` (it and its secret), `quarantine` (lock it, "
+        "and delete it when a grace period is over), `orphan` (leave it and forget it), or a mapping with the `grace`. "
+        "`quarantine` where the vendor can undo a lock, else `delete`.",
+        examples=["quarantine", {"action": "quarantine", "grace": "7d"}],
+    )
+    adopt: Annotated[Adopt, Field(strict=False)] = Field(
+        Adopt.NONE,
+        description="What to do about adopted keys, whose secrets nobody knows: `none`, or `rotate` "
+        "to issue them anew on the first apply.",
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What only this provider asks of a tenant; the shape is the provider's.",
+        examples=[{"driver": "handoff"}],
     )
     rate: RateSpec = Field(RateSpec(), description="How fast the vendor may be called.")
 
