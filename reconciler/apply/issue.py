@@ -14,7 +14,7 @@ from typing import Final
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from reconciler.apply.journal import dropped
-from reconciler.apply.tools import Tools, VaultAway
+from reconciler.apply.tools import Tools, VaultAway, applied_to
 from reconciler.errors import (
     Conflict,
     ContractBroken,
@@ -24,12 +24,13 @@ from reconciler.errors import (
     Rejected,
     RetryLater,
 )  # fmt: skip
-from reconciler.model.action import Action, ActionKind, Operation
+from reconciler.model.action import Action, Operation
 from reconciler.model.desired import DesiredKey, KeyState, VaultPath
 from reconciler.model.mark import Mark, new_nonce
-from reconciler.model.state import Intent, IntentAction, Previous, Record, StateDocument
+from reconciler.model.state import Intent, IntentAction, Phase, Previous, Record, StateDocument
 from reconciler.plan.rotation import retiring
 from reconciler.providers.base import Issued, Verification
+from reconciler.vault import tags
 
 STORE_ATTEMPTS: Final = 6
 
@@ -43,7 +44,7 @@ class Stored:
     verification: Verification
 
 
-def intent_for(action: Action, run: str) -> Intent:
+def intent_for(tools: Tools, action: Action) -> Intent:
     """The intent that announces an action that creates something or makes a secret.
 
     A reissue that finishes an interrupted creation keeps the creation's intent, nonce and all, with a new base version:
@@ -51,10 +52,10 @@ def intent_for(action: Action, run: str) -> Intent:
     """
     finished = _finishes(action)
     if finished is not None:
-        return finished.model_copy(update={"run": run, "base_version": action.base_version})
+        return finished.model_copy(update={"run": tools.run, "base_version": action.base_version})
     path = secret_path(action)
     return Intent(
-        run=run,
+        run=tools.run,
         action=IntentAction.REGENERATE if action.operation is Operation.REGENERATE else IntentAction.CREATE,
         generation=action.generation,
         nonce=new_nonce(),
@@ -63,6 +64,9 @@ def intent_for(action: Action, run: str) -> Intent:
         path=path.path,
         vendor_id=action.vendor_id,
         protect=action.desired.protect if action.desired is not None else False,
+        level_id=action.level_id or "",
+        applied=applied_to(tools, action),
+        overlap=action.overlap.total_seconds(),
     )
 
 
@@ -86,15 +90,34 @@ def issue(tools: Tools, action: Action, intent: Intent) -> Stored:
     issued = _create(tools, action, intent) if new_key else _regenerate(tools, action, intent)
     path = VaultPath(intent.mount, intent.path)
     try:
-        version = _store(tools, path, issued, intent.base_version, on_top=not new_key)
+        version = store(tools, path, issued, intent.base_version, on_top=not new_key)
     except (Denied, Rejected):
         if new_key:
             _compensate(tools, action, intent, issued)
         raise
+    if new_key:
+        _finish(tools, action, intent, issued)
     stored = _verified(tools, action, intent, Stored(path, version, Verification.UNVERIFIABLE), issued)
-    _annotate(tools, action, stored, issued)
-    _close(tools, action, intent, stored, issued.vendor_id)
+    settle(tools, action, intent, stored, issued)
     return stored
+
+
+def settle(tools: Tools, action: Action, intent: Intent, stored: Stored, issued: Issued) -> None:
+    """Record a secret that is in Vault, and close its intent."""
+    _annotate(tools, action, stored, issued)
+    former = action.record
+    if former is not None and former.path and (action.operation is Operation.REGENERATE or action.observed is None):
+        old_path = VaultPath(former.mount, former.path)
+        if old_path != stored.path:  # before the intent is closed: until then both paths are remembered
+            _forget(tools, old_path, former.version)
+    _close(tools, action, intent, stored, issued.vendor_id)
+
+
+def _finish(tools: Tools, action: Action, intent: Intent, issued: Issued) -> None:
+    """The steps after the first, where a product needs several. If one fails the next run sees what is missing."""
+    mark = Mark(tools.owner_tag, intent.generation, intent.nonce)
+    fields = tools.tenant.provider.key_fields(action.key)
+    tools.tenant.session.finish_key(issued.vendor_id, fields, tools.level_id(action), mark)
 
 
 def _create(tools: Tools, action: Action, intent: Intent) -> Issued:
@@ -107,7 +130,10 @@ def _create(tools: Tools, action: Action, intent: Intent) -> Issued:
         found = tools.tenant.session.find_key(action.object.name, mark)
         if found is None:
             raise unknown.at(str(action.object)) from None
-        return tools.tenant.session.regenerate_key(found.vendor_id)
+        if tools.traits.regenerates_in_place:
+            return tools.tenant.session.regenerate_key(found.vendor_id)
+        _give_up(tools, action, intent, found.vendor_id)
+        raise unknown.at(str(action.object)) from None
     except (Denied, Rejected, RetryLater):
         tools.journal.later(dropped(action.object, intent))
         raise
@@ -126,7 +152,7 @@ def _regenerate(tools: Tools, action: Action, intent: Intent) -> Issued:
         raise
 
 
-def _store(tools: Tools, path: VaultPath, issued: Issued, base: int, *, on_top: bool) -> int:
+def store(tools: Tools, path: VaultPath, issued: Issued, base: int, *, on_top: bool) -> int:
     """Write with check-and-set, and return the version.
 
     After a lost reply a conflict may be our own write: then write on top, under the lease. So too when the old secret is
@@ -172,9 +198,14 @@ def _store(tools: Tools, path: VaultPath, issued: Issued, base: int, *, on_top: 
 
 
 def _compensate(tools: Tools, action: Action, intent: Intent, issued: Issued) -> None:
-    """The secret cannot be stored: the key that nobody can use goes at once. If that fails, the intent stays open."""
+    """The secret cannot be stored: the key that nobody can use goes at once."""
+    _give_up(tools, action, intent, issued.vendor_id)
+
+
+def _give_up(tools: Tools, action: Action, intent: Intent, vendor_id: str) -> None:
+    """Delete a key whose secret nobody has. If that fails, the intent stays open."""
     try:
-        tools.tenant.session.delete_key(issued.vendor_id)
+        tools.tenant.session.delete_key(vendor_id)
     except ReconcilerError:
         return
     tools.journal.later(dropped(action.object, intent))
@@ -184,16 +215,20 @@ def _verified(tools: Tools, action: Action, intent: Intent, stored: Stored, issu
     """Authenticate with the new secret; one that does not work is replaced once, then the action fails."""
     if action.key.state is KeyState.LOCKED:
         return stored
-    for last in (False, True):
+    for last in (not tools.traits.regenerates_in_place, True):
         verification = _verify(tools, issued)
         if verification is not Verification.BAD:
             return Stored(stored.path, stored.version, verification)
+        if not tools.traits.regenerates_in_place:
+            # The intent stays as it is: the next run sees a secret that was stored, and no key that it belongs to.
+            tools.tenant.session.delete_key(issued.vendor_id)
+            break
         unproven = intent.model_copy(update={"base_version": stored.version})
         tools.journal.later(lambda document, unproven=unproven: document.intend(str(action.object), unproven))  # type: ignore[misc]
         tools.journal.flush()
         if not last:
             issued = tools.tenant.session.regenerate_key(issued.vendor_id)
-            stored = Stored(stored.path, _store(tools, stored.path, issued, stored.version, on_top=True), verification)
+            stored = Stored(stored.path, store(tools, stored.path, issued, stored.version, on_top=True), verification)
     raise ContractBroken(
         "the vendor refuses the secret that it has just issued",
         where=str(action.object),
@@ -217,6 +252,7 @@ def _annotate(tools: Tools, action: Action, stored: Stored, issued: Issued) -> N
         "vendor-id": issued.vendor_id,
         "generation": str(action.generation),
         "owner": action.key.owner or "unknown",
+        **tags.NOT_REVOKED,
     }
     try:
         tools.access.secrets.annotate(stored.path, custom)
@@ -227,18 +263,20 @@ def _annotate(tools: Tools, action: Action, stored: Stored, issued: Issued) -> N
 def _close(tools: Tools, action: Action, intent: Intent, stored: Stored, vendor_id: str) -> None:
     desired = action.key
     now = tools.access.vault.now()
-    old_path = VaultPath(action.record.mount, action.record.path) if action.record else stored.path
+    kept = action.record if action.operation is Operation.REGENERATE else None
+    """What a new secret for the same key leaves as it is."""
 
     def close(document: StateDocument) -> StateDocument:
         name = str(action.object)
         current = document.objects.get(name)
-        if current is not None and current.revoked is not None:
+        known = action.record.revoked if action.record else None
+        if current is not None and current.revoked is not None and current.revoked != known:
             # The intent stays open: the next run removes what was issued while somebody revoked the key.
             return document
         record = Record(
             vendor_id=vendor_id,
             generation=intent.generation,
-            nonce=action.record.nonce if action.operation is Operation.REGENERATE and action.record else intent.nonce,
+            nonce=kept.nonce if kept else intent.nonce,
             mount=stored.path.mount,
             path=stored.path.path,
             version=stored.version,
@@ -247,12 +285,16 @@ def _close(tools: Tools, action: Action, intent: Intent, stored: Stored, vendor_
             owner=desired.owner,
             protect=desired.protect,
             previous=_previous(action, current, vendor_id, stored.path, now),
+            made=(kept.made or kept.generation) if kept else intent.generation,
+            level_id=kept.level_id if kept else intent.level_id or tools.level_id(action),
+            applied=kept.applied if kept else intent.applied,
+            phase=Phase.LOCKED if desired.state is KeyState.LOCKED else Phase.CURRENT,
+            adopted=kept.adopted if kept else False,  # a new secret in place puts no mark on the key
+            vendor_name=kept.vendor_name if kept else "",
         )
         return document.record(name, record).intend(name, None)
 
     tools.journal.later(close)
-    if action.record is not None and old_path != stored.path and action.operation is Operation.REGENERATE:
-        _forget(tools, old_path, action.record.version)
 
 
 def _previous(
@@ -265,10 +307,7 @@ def _previous(
         return action.record.previous if action.record else None
     if current is None:
         return None
-    rotation = action.key.rotation
-    if action.kind is ActionKind.ROTATE and rotation is not None:
-        return retiring(current, path, now + rotation.overlap)
-    return current.previous
+    return retiring(current, path, now + action.overlap) if action.observed is not None else current.previous
 
 
 def _forget(tools: Tools, path: VaultPath, version: int) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from reconciler.apply.journal import dropped
-from reconciler.apply.tools import Tools
+from reconciler.apply.tools import Tools, applied_to
 from reconciler.errors import ContractBroken, Denied, OutcomeUnknown, Rejected, RetryLater
 from reconciler.model.action import Action, ActionKind, Operation
-from reconciler.model.desired import DesiredKey, DesiredLevel, VaultPath
+from reconciler.model.desired import DesiredKey, DesiredLevel, KeyState, VaultPath
 from reconciler.model.mark import Mark
-from reconciler.model.names import Kind
-from reconciler.model.state import Intent, Record, StateDocument
+from reconciler.model.names import ObjectId
+from reconciler.model.state import Intent, Phase, Previous, Record, StateDocument
+
+_GONE: Final[Mapping[str, Any]] = {
+    "vendor_id": "", "previous": None, "handoff": None, "mount": "", "path": "", "version": 0,
+}  # fmt: skip
 
 
 def create_level(tools: Tools, action: Action, intent: Intent) -> str:
@@ -30,13 +34,19 @@ def create_level(tools: Tools, action: Action, intent: Intent) -> str:
     except (Denied, Rejected, RetryLater):
         tools.journal.later(dropped(action.object, intent))
         raise
+    former = action.record if action.kind is ActionKind.REPLACE else None
+    now = tools.access.vault.now()
     record = Record(
         vendor_id=vendor_id,
         generation=intent.generation,
+        made=intent.generation,
         nonce=intent.nonce,
         owner=desired.owner,
         protect=desired.protect,
-        issued_at=tools.access.vault.now(),
+        issued_at=now,
+        applied=intent.applied,
+        previous=former
+        and Previous(vendor_id=former.vendor_id, generation=former.generation, nonce=former.nonce, until=now),
     )
     tools.journal.later(lambda document: document.record(str(action.object), record).intend(str(action.object), None))
     return vendor_id
@@ -52,7 +62,8 @@ def perform(tools: Tools, action: Action) -> str:
         case Operation.REMOVE:
             return _remove(tools, action)
         case Operation.RECORD:
-            tools.journal.later(lambda document: _remember(document, action))
+            _empty_left_behind(tools, action)
+            tools.journal.later(lambda document: _remember(document, action, {}))
             return "state only"
         case _:  # pragma: no cover  a mistake of ours
             raise AssertionError(f"{action.operation} needs an intent")
@@ -61,18 +72,36 @@ def perform(tools: Tools, action: Action) -> str:
 def _update(tools: Tools, action: Action) -> str:
     names = {change.path.split(".")[0] for change in action.changes}
     mark = _mark(tools, action)
+    if action.desired is None:  # a key that is about to go loses its access first
+        tools.tenant.session.update_key(action.vendor_id, {c.path: c.new for c in action.changes}, None, mark)
+        tools.journal.later(lambda document: _remember(document, action, {}))
+        return f"id {action.vendor_id}"
     if isinstance(action.desired, DesiredLevel):
         fields = tools.tenant.provider.level_fields(action.desired)
+        if action.record is not None and action.record.vendor_name and "name" not in names:
+            fields = {**fields, "name": action.record.vendor_name}  # adopted: the name that others gave it stays
         tools.tenant.session.update_level(action.vendor_id, fields, mark)
     else:
         every = tools.tenant.provider.key_fields(action.key)
-        changed: Mapping[str, Any] = {
-            name: value for name, value in every.items() if name in names or (name == "description" and "mark" in names)
-        }
+        wanted = names | ({"description"} if "mark" in names else set())
+        if wanted & every.keys() - {"state"}:  # what cannot be read back would be lost if it were left out
+            wanted |= tools.traits.unreadable - tools.traits.by_hand_fields
+        changed: Mapping[str, Any] = {name: value for name, value in every.items() if name in wanted}
         level_id = tools.level_id(action) if "accessLevel" in names else None
         tools.tenant.session.update_key(action.vendor_id, changed, level_id, mark)
-    tools.journal.later(lambda document: _remember(document, action))
+    asked = {name: value for name, value in applied_to(tools, action).items() if name in names}
+    tools.journal.later(lambda document: _remember(document, action, asked))
     return f"id {action.vendor_id}"
+
+
+def _empty_left_behind(tools: Tools, action: Action) -> None:
+    """Empty the path that a key has left, if the run that moved it died before it could, and nothing uses it any more."""
+    former, now = tools.journal.document.objects.get(str(action.object)), action.record
+    if action.intent is None or former is None or now is None or not former.path:
+        return
+    path, previous = VaultPath(former.mount, former.path), now.previous
+    if path != VaultPath(now.mount, now.path) and path != (previous and VaultPath(previous.mount, previous.path)):
+        tools.access.secrets.delete_all_versions(path, up_to=former.version)
 
 
 def _mark(tools: Tools, action: Action) -> Mark:
@@ -86,20 +115,40 @@ def _mark(tools: Tools, action: Action) -> Mark:
     return Mark(tools.owner_tag, record.generation, record.nonce)
 
 
-def _remember(document: StateDocument, action: Action) -> StateDocument:
-    """Write what the state should say of an object now: its record, its owner and protection, and no open intent."""
+def _remember(document: StateDocument, action: Action, asked: Mapping[str, str]) -> StateDocument:
+    """Write what the state should say of an object now: its record, its owner and protection, and no open intent.
+
+    `asked` has the digests of what the vendor was asked for in fields that it will not tell back.
+    """
     name = str(action.object)
     desired = action.desired
+    if action.renamed_from:
+        return document.rename(action.renamed_from, name)
     if action.operation is Operation.RECORD and action.intent is not None:
         document = dropped(action.object, action.intent)(document)
         record = action.record
     else:
         record = document.objects.get(name)
+        if record is not None and desired is None and action.record is not None:
+            # Nothing wants it: what was planned of its record (a phase, the end of a handoff) is all that changes.
+            planned = action.record
+            record = record.model_copy(
+                update={
+                    "handoff": planned.handoff, "phase": planned.phase, "quarantine_until": planned.quarantine_until,
+                }
+            )  # fmt: skip
+    known = document.objects.get(name)
+    if record is not None and known is not None and known.revoked is not None and record.revoked != known.revoked:
+        return document.record(name, known)  # somebody revoked it meanwhile: that stands
     if record is None or desired is None:
         return document.record(name, record) if record is not None else document
-    update: dict[str, Any] = {"owner": desired.owner, "protect": desired.protect}
+    update: dict[str, Any] = {
+        "owner": desired.owner, "protect": desired.protect, "applied": {**record.applied, **asked},
+    }  # fmt: skip
     if isinstance(desired, DesiredKey):
         update["expires"] = desired.expires
+        update["phase"] = Phase.LOCKED if desired.state is KeyState.LOCKED else Phase.CURRENT
+        update["quarantine_until"] = None
     return document.record(name, record.model_copy(update=update))
 
 
@@ -109,8 +158,10 @@ def _delete(tools: Tools, action: Action) -> str:
         raise AssertionError("only what is recorded can be deleted")
     session = tools.tenant.session
     ids = [record.vendor_id] + ([record.previous.vendor_id] if record.previous else [])
-    for vendor_id in ids:
-        if action.object.kind is Kind.ACCESS_LEVEL:
+    if action.object.kind.is_level and action.observed is None:
+        ids = []  # the vendor lists it no more
+    for vendor_id in filter(None, ids):
+        if action.object.kind.is_level:
             session.delete_level(vendor_id)
         else:
             session.delete_key(vendor_id)
@@ -118,18 +169,27 @@ def _delete(tools: Tools, action: Action) -> str:
         tools.access.secrets.delete_all_versions(VaultPath(record.mount, record.path), up_to=record.version)
     if record.previous is not None and record.previous.path:
         tools.access.secrets.delete_all_versions(VaultPath(record.previous.mount, record.previous.path))
-    name = str(action.object)
-    tools.journal.later(lambda document: document.record(name, None).intend(name, None))
-    return f"id {', '.join(ids)}"
+    tools.journal.later(lambda document: without(document, action.object))
+    return f"id {', '.join(filter(None, ids))}"
+
+
+def without(document: StateDocument, name: ObjectId) -> StateDocument:
+    """The document without an object that is gone. Of a revoked one the tombstone stays, or Git could revive it unawares."""
+    record = document.objects.get(str(name))
+    left = record.model_copy(update=_GONE) if record is not None and record.revoked is not None else None
+    return document.record(str(name), left).intend(str(name), None)
 
 
 def _remove(tools: Tools, action: Action) -> str:
-    if action.object.kind is Kind.ACCESS_LEVEL:
+    if action.object.kind.is_level:
         tools.tenant.session.delete_level(action.vendor_id)
     else:
         tools.tenant.session.delete_key(action.vendor_id)
     if action.kind is ActionKind.RETIRE:
         _retired(tools, action)
+    revoked = action.record is not None and action.record.revoked is not None
+    if revoked and action.intent is not None and action.intent.path:
+        tools.access.secrets.delete_all_versions(VaultPath(action.intent.mount, action.intent.path))
     return f"id {action.vendor_id}"
 
 

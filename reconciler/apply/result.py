@@ -17,6 +17,8 @@ class Status(StrEnum):
     DONE = "done"
     FAILED = "failed"
     SKIPPED = "skipped"
+    WAITING = "waiting"
+    """A person was asked; everything that a run can do about it is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,10 @@ class TenantResult:
             return ExitCode.LEASE_HELD
         if isinstance(self.error, Stopped):
             return ExitCode.STOPPED
-        failed = self.error is not None or self.done < len(self.results)
+        asked = sum(result.status is Status.WAITING for result in self.results)
+        failed = self.error is not None or self.done + asked < len(self.results)
         if failed and not self.done:
             return ExitCode.ERROR
         if failed or self.plan.blocked:
             return ExitCode.PARTIAL
-        return ExitCode.DONE
+        return ExitCode.HANDOFF if asked or self.plan.waiting else ExitCode.DONE

@@ -6,12 +6,11 @@ results. Ctrl-C lets the calls that are under way come to their end, and begins 
 
 from __future__ import annotations
 
-import getpass
-import os
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -19,7 +18,7 @@ from reconciler.apply.issue import secret_path
 from reconciler.apply.journal import Journal, Mutation
 from reconciler.apply.result import Result, Status, TenantResult
 from reconciler.apply.tenant import TenantRun
-from reconciler.apply.tools import Tools
+from reconciler.apply.tools import Tools, holder
 from reconciler.errors import Conflict, ReconcilerError, RetryLater, Unexpected
 from reconciler.model.action import Action, Operation, TenantPlan
 from reconciler.model.desired import CredentialRef
@@ -31,15 +30,6 @@ from reconciler.plan.saved import FALLS_DUE
 from reconciler.vault.lease import TenantLease
 
 _NAP: Final = 0.5  # seconds
-
-
-def holder() -> str:
-    """Who is applying, for people who find the lease held: user, host and process."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = f"uid {os.getuid()}"
-    return f"{user}@{os.uname().nodename} (process {os.getpid()})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +65,31 @@ class ApplyRun:
             error = RetryLater("the run was interrupted before this tenant's turn", hint="run it again")
             return TenantResult(item.plan, _skipped(item.plan.actions, error), error.at(item.plan.tenant))
         try:
-            with self._lease(item) as lease:
-                return self._under(lease, item)
+            with self.held(item) as tools:
+                return self._under(tools, item)
         except Exception as problem:  # noqa: BLE001  what ends one tenant must not end the others
             error = problem if isinstance(problem, ReconcilerError) else Unexpected.of(problem)
         return TenantResult(item.plan, _skipped(item.plan.actions, error), error.at(item.plan.tenant))
 
-    def _under(self, lease: TenantLease, item: PlannedTenant) -> TenantResult:
-        plan = self._standing(item, lease)
+    @contextmanager
+    def held(self, item: PlannedTenant) -> Iterator[Tools]:
+        """Hold a tenant's lease, with everything that writing to the tenant takes. Raises LeaseHeld and Vault's errors."""
+        with self._lease(item) as lease:
+            tools = Tools(
+                access=self.access,
+                tenant=item.tenant,
+                lease=lease,
+                journal=Journal(lease),
+                owner_tag=owner_tag(self.access.estate.id, item.plan.tenant),
+                run=self.run,
+            )
+            item.tenant.gate.check = tools.before_write
+            tools.journal.later(self._introduced(item))
+            yield tools
+
+    def _under(self, tools: Tools, item: PlannedTenant) -> TenantResult:
+        plan = self._standing(item, tools.lease)
         self._preflight(plan)
-        tools = Tools(
-            access=self.access,
-            tenant=item.tenant,
-            lease=lease,
-            journal=Journal(lease),
-            owner_tag=owner_tag(self.access.estate.id, item.plan.tenant),
-            run=self.run,
-        )
-        item.tenant.gate.check = tools.before_write
-        tools.journal.later(self._introduced(item))
         tenant = TenantRun(tools, self.stop, lambda result: self.progress(item.plan.tenant, result))
         results = tenant.carry_out(plan.actions)
         return TenantResult(plan, results, tenant.error and tenant.error.at(item.plan.tenant))

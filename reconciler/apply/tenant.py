@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Final
 
+from reconciler.apply.handoff import open_handoff
 from reconciler.apply.issue import intent_for, issue
 from reconciler.apply.journal import dropped
+from reconciler.apply.overtaken import give_way, is_overtaken
 from reconciler.apply.perform import create_level, perform
 from reconciler.apply.result import Result, Status
-from reconciler.apply.tools import Tools, VaultAway
+from reconciler.apply.tools import Tools, VaultAway, holder
 from reconciler.errors import AuthenticationFailed, LeaseLost, ReconcilerError, Unexpected
 from reconciler.model.action import Action, Operation
 from reconciler.model.desired import DesiredKey
-from reconciler.model.names import Kind, ObjectId
+from reconciler.model.names import ObjectId
 from reconciler.model.state import Intent, StateDocument
 from reconciler.providers.base import Verification
 
@@ -57,6 +59,7 @@ class TenantRun:
                         list(pool.map(lambda chain, intents=intents: self._chain(chain, intents), batch))
                         self._drop_unused(batch, intents)
                         self._flush()
+                        self._give_way(batch, intents)
         except Exception as problem:  # noqa: BLE001  no more threads, no more memory
             self.error = Unexpected.of(problem)
         return tuple(
@@ -67,7 +70,7 @@ class TenantRun:
     def _open_intents(self, batch: Sequence[Sequence[Action]]) -> dict[ObjectId, Intent]:
         """One commit announces all of a batch. If it fails nothing of the batch is begun."""
         intents = {
-            action.object: intent_for(action, self.tools.run)
+            action.object: intent_for(self.tools, action)
             for chain in batch
             for action in chain
             if action.operation in _WITH_INTENT
@@ -84,6 +87,18 @@ class TenantRun:
         except ReconcilerError as error:
             self._halt(str(error))
         return intents
+
+    def _give_way(self, batch: Sequence[Sequence[Action]], intents: Mapping[ObjectId, Intent]) -> None:
+        """End what was made of keys that somebody has revoked since: the commit that has just been made tells."""
+        begun = [action for chain in batch for action in chain if id(action) in self._begun]
+        document = self.tools.journal.document
+        for action in begun:
+            if is_overtaken(document, action):
+                self._finish(Result(action, Status.FAILED, "it was revoked meanwhile: what was made of it is removed"))
+        left = give_way(self.tools, begun, intents)
+        if left:
+            self.error = ReconcilerError("; ".join(left), hint="repeat `reconciler revoke`, or run this again")
+        self._flush()
 
     def _drop_unused(self, batch: Sequence[Sequence[Action]], intents: Mapping[ObjectId, Intent]) -> None:
         """What was announced and not begun (its role failed, the run was interrupted) needs no looking after."""
@@ -113,6 +128,9 @@ class TenantRun:
         return Result(action, Status.FAILED, str(error))
 
     def _one(self, action: Action, intent: Intent | None) -> Result:
+        if action.operation is Operation.HAND_OFF:
+            open_handoff(self.tools, action, holder())
+            return Result(action, Status.WAITING, "waits for a person")
         if action.operation not in _WITH_INTENT:
             return Result(action, Status.DONE, perform(self.tools, action))
         if intent is None:  # pragma: no cover  a mistake of ours, for the type checker
@@ -132,18 +150,35 @@ class TenantRun:
             return "not begun: the run was interrupted; run again to go on"
         if action is None:
             return ""
+        return self._depends_on_failure(action)
+
+    def _depends_on_failure(self, action: Action) -> str:
+        if is_overtaken(self.tools.journal.document, action):
+            return "not begun: it was revoked meanwhile"
         if action.object in self._failed:
             return f"not begun: {self._failed[action.object]} failed"
         if isinstance(action.desired, DesiredKey):
-            level = ObjectId(Kind.ACCESS_LEVEL, action.desired.level.name)
-            if not action.desired.level.existing and level in self._failed:
+            level = action.desired.level.id
+            if level in self._failed:
                 return f"not begun: {level} failed"
+        if action.object.kind.is_level and action.operation in {Operation.REMOVE, Operation.DELETE}:
+            for key in self._still_using(action.vendor_id):
+                return f"not begun: {key} still uses it"
         return ""
+
+    def _still_using(self, level_id: str) -> Iterator[ObjectId]:
+        """The keys that were to leave a level in this run, and could not."""
+        with self._lock:
+            results = tuple(self._results.values())
+        for result in results:
+            action = result.action
+            if result.status is not Status.DONE and action.observed and action.observed.level_id == level_id:
+                yield action.object
 
     def _finish(self, result: Result) -> None:
         with self._lock:
             self._results[id(result.action)] = result
-            if result.status is not Status.DONE:
+            if result.status not in {Status.DONE, Status.WAITING}:
                 self._failed.setdefault(result.action.object, f"{result.action.kind} of {result.action.object}")
         with contextlib.suppress(Exception):  # whoever watches may have gone: the work goes on
             self.progress(result)
@@ -162,12 +197,12 @@ class TenantRun:
             self.error = error
 
 
-def _phase(action: Action) -> tuple[Kind, bool]:
+def _phase(action: Action) -> tuple[bool, bool]:
     """Levels before keys, removals after everything; within a phase objects do not depend on each other."""
     late = action.operation is Operation.DELETE or (
-        action.object.kind is Kind.ACCESS_LEVEL and action.operation is Operation.REMOVE
+        action.object.kind.is_level and action.operation is Operation.REMOVE
     )
-    return action.object.kind, late
+    return action.object.kind.is_level, late
 
 
 def _chains(actions: Iterable[Action]) -> list[list[Action]]:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from dataclasses import dataclass
 
 from reconciler.apply.journal import Journal
 from reconciler.errors import ReconcilerError, Rejected
 from reconciler.model.action import Action
-from reconciler.model.names import Kind, ObjectId
+from reconciler.model.desired import DesiredKey
+from reconciler.plan import digest
 from reconciler.plan.observe import Access, OpenTenant
+from reconciler.providers.base import Expiry, Traits
 from reconciler.vault.lease import TenantLease
 
 
 class VaultAway(ReconcilerError):
     """A secret could not be stored, or may be: no more keys are made at this tenant in this run."""
+
+
+def holder() -> str:
+    """Who is applying, for people who find the lease held: user, host and process."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{os.uname().nodename} (process {os.getpid()})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,11 @@ class Tools:
     owner_tag: str
     run: str
 
+    @property
+    def traits(self) -> Traits:
+        """How this tenant's objects behave."""
+        return self.tenant.provider.traits(self.tenant.desired)
+
     def before_write(self) -> None:
         """Make sure that the lease outlives one more call; LeaseLost if it does not."""
         self.lease.ensure(self.access.settings.timeout)
@@ -34,11 +52,20 @@ class Tools:
     def level_id(self, action: Action) -> str:
         """The vendor's id of the level that the action's key wants, which may have been created a moment ago."""
         desired = action.key
-        if desired.level.existing:
+        if desired.level.id is None:
             found = action.level_id
         else:
-            record = self.journal.document.objects.get(str(ObjectId(Kind.ACCESS_LEVEL, desired.level.name)))
+            record = self.journal.document.objects.get(str(desired.level.id))
             found = record.vendor_id if record else None
         if found is None:
             raise Rejected(f"its access level {desired.level} does not exist", where=str(action.object))
         return found
+
+
+def applied_to(tools: Tools, action: Action) -> dict[str, str]:
+    """Digests of what is asked for in fields that the vendor will not tell back, or not as they were given."""
+    provider, traits, desired = tools.tenant.provider, tools.traits, action.desired
+    if isinstance(desired, DesiredKey):
+        fixed = {"expires"} if traits.expiry in {Expiry.FIXED, Expiry.ROUNDED} else set()
+        return digest.fields_of(provider.key_fields(desired), traits.unreadable | fixed)
+    return digest.fields_of(provider.level_fields(desired), traits.unreadable) if desired is not None else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -44,6 +45,8 @@ class Operation(StrEnum):
     """Delete the object at the vendor, and every version of its secret."""
     REMOVE = "remove"
     """Delete one vendor-side incarnation (a retiring generation, an orphan); the current secret stays."""
+    HAND_OFF = "hand-off"
+    """Ask a person to do it in the vendor's console, and remember who was asked for what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,14 @@ class Action:
     """The version of the secret's path when this was planned: the base for check-and-set."""
     level_id: str | None = None
     """Keys: the vendor's id of the wanted access level, None while it does not exist yet."""
+    overlap: timedelta = timedelta(0)
+    """Issuing beside a key that lives: how long that one goes on working."""
+    renamed_from: str = ""
+    """The object's name (`Kind/name`) in the state so far, if its manifest has another one now."""
+    by_hand: Operation | None = None
+    """A handoff: what the person does."""
+    steps: tuple[str, ...] = ()
+    """A handoff: what to click and to enter."""
 
     @property
     def key(self) -> DesiredKey:
@@ -112,6 +123,23 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A handoff that an earlier run opened: what the person does (as if it were planned now), who asked, and when."""
+
+    action: Action
+    opened: datetime
+    by: str
+    clicked: str = ""
+    """The id of what somebody has made already, where the vendor's audit log tells."""
+    intent: Intent | None = None
+
+    @property
+    def object(self) -> ObjectId:
+        """What it is about."""
+        return self.action.object
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something a reviewer should know that needs no action of ours."""
 
@@ -136,3 +164,5 @@ class TenantPlan:
     """Version of the state document that this was planned on; 0 if there is none yet."""
     vanished: int = 0
     """Recorded objects that the vendor no longer lists and nobody asked to remove."""
+    waiting: tuple[Waiting, ...] = ()
+    """Handoffs that are open already: nothing is asked for twice."""

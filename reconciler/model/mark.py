@@ -45,6 +45,15 @@ def new_nonce() -> str:
     return base64.b32encode(secrets.token_bytes(10)).decode().lower()
 
 
+def handoff_nonce(owner: str, name: str, generation: int) -> str:
+    """The nonce of a key that a person makes in the console: always the same for one generation of one object.
+
+    A plan shows the mark before any intent is written, so that whoever acts on the plan enters the mark that we expect.
+    """
+    digest = hashlib.sha256(f"{owner}/{name}/{generation}".encode()).digest()
+    return base64.b32encode(digest[:10]).decode().lower()
+
+
 def split(text: str | None) -> tuple[str, Mark | None]:
     """Take a vendor's text apart: the description that a person wrote, stripped, and our mark if it ends with one."""
     text = text or ""

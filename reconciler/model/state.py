@@ -37,6 +37,8 @@ class Phase(StrEnum):
     QUARANTINED = "quarantined"
     REVOKED = "revoked"
     BLOCKED = "blocked"
+    ORPHANED = "orphaned"
+    """Left at the vendor as it is, on request: known, so that it is not taken for a lost creation."""
 
 
 class Lease(_Document):
@@ -76,6 +78,8 @@ class Previous(_Document):
     mount: str = ""
     path: str = ""
     """Where its secret still lies, if the key's path has moved since; empty otherwise."""
+    vendor_name: str = ""
+    """What an adopted key is called at the vendor: it carries no mark to be known by."""
 
 
 class Revoked(_Document):
@@ -102,9 +106,20 @@ class Record(_Document):
     owner: str = ""
     protect: bool = False
     previous: Previous | None = None
+    quarantine_until: datetime | None = None
+    """A key that was taken out of Git is locked until then, and deleted after it."""
+    adopted: bool = False
+    """It was there before us: it carries no mark until we change it or issue its next generation.
+
+    With `version` 0 its secret is not in Vault, for nobody knows it, and that is no fault to be repaired.
+    """
+    vendor_name: str = ""
+    """What an adopted object is called at the vendor, where no manifest could have that name."""
     revoked: Revoked | None = None
     handoff: Handoff | None = None
     """A change or removal of this object that waits for a person."""
+    made: int = 0
+    """The generation in the object's mark: the one it was created in, for a new secret leaves the mark alone."""
     level_id: str = ""
     """Keys: the vendor's id of what gave the key its permissions when it was issued."""
     applied: Mapping[str, str] = Field(default_factory=dict)
@@ -129,6 +144,8 @@ class Intent(_Document):
     """The creation or the new secret waits for a person, not for a run."""
     level_id: str = ""
     applied: Mapping[str, str] = Field(default_factory=dict)
+    overlap: float = 0.0
+    """Seconds that the generation before goes on working."""
 
 
 class StateDocument(_Document):
@@ -151,9 +168,19 @@ class StateDocument(_Document):
         """A copy in which the object has this record, or none."""
         return self.model_copy(update={"objects": _put(self.objects, key, record)})
 
+    def rename(self, old: str, new: str) -> StateDocument:
+        """A copy in which the object's record and open intent are known under another name."""
+        return self.model_copy(
+            update={"objects": _moved(self.objects, old, new), "intents": _moved(self.intents, old, new)}
+        )
+
     def intend(self, key: str, intent: Intent | None) -> StateDocument:
         """A copy in which the object has this open intent, or none."""
         return self.model_copy(update={"intents": _put(self.intents, key, intent)})
+
+
+def _moved(items: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
+    return {new if key == old else key: value for key, value in items.items()}
 
 
 def _put(items: Mapping[str, Any], key: str, value: object | None) -> dict[str, Any]:

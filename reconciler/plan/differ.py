@@ -6,10 +6,29 @@ objects that differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
 
 from reconciler.model.action import Change
+from reconciler.model.observed import Fields
+from reconciler.plan import digest
+
+NOT_TOLD: Final = "(the vendor does not tell)"
+"""What stands for the old value of a field that cannot be read back."""
+
+
+def differences(found: Fields, wanted: Fields, applied: Mapping[str, str], unreadable: Collection[str]) -> list[Change]:
+    """As `changes`, for objects whose vendor does not tell everything.
+
+    An unreadable field that was not found counts as changed if it is not what was last asked for: `applied` has the
+    digests of that.
+    """
+    hidden = sorted(name for name in unreadable if name in wanted and name not in found)
+    found_changes = list(changes(found, {name: value for name, value in wanted.items() if name not in hidden}))
+    for name in hidden:
+        if applied.get(name) != digest.field(wanted[name]):
+            found_changes += [Change(path, NOT_TOLD, value) for path, value in _leaves({name: wanted[name]}, "")]
+    return found_changes
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,6 +32,16 @@ def seen(observed: Observed | None, record: Record | None) -> str:
     return _digest([found, known])
 
 
+def field(value: Any) -> str:
+    """Digest of one field's canonical value, for fields that the vendor does not tell back."""
+    return _digest(_plain(value))[:16]
+
+
+def fields_of(wanted: Mapping[str, Any], names: Collection[str]) -> dict[str, str]:
+    """The digests of these fields, as the state remembers them."""
+    return {name: field(wanted[name]) for name in sorted(names) if name in wanted}
+
+
 def _digest(value: object) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -50,7 +61,7 @@ def _plain_container(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.name != "source"}
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclass_fields(value) if f.name != "source"}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value]

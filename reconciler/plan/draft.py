@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
-from reconciler.model.action import Action, Blocked, Note
-from reconciler.model.desired import DesiredTenant, Source, VaultPath
+from reconciler.model.action import Action, Blocked, Note, Waiting
+from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant, Source, VaultPath
 from reconciler.model.mark import Mark
 from reconciler.model.names import ObjectId
 from reconciler.model.observed import Observed, ObservedTenant, SecretMetadata
@@ -25,6 +26,12 @@ class TenantView:
     state_version: int
     secrets: Mapping[VaultPath, SecretMetadata]
     now: datetime
+    clicked: Mapping[ObjectId, str] = field(default_factory=dict)
+    """Open handoffs whose key somebody has made in the console, and its id, where the vendor can tell."""
+    rotate: frozenset[ObjectId] = frozenset()
+    """Keys that somebody asked to rotate now."""
+    drop_previous: frozenset[ObjectId] = frozenset()
+    """Keys whose former generation goes now, its overlap over or not."""
 
 
 @dataclass(slots=True)
@@ -40,10 +47,18 @@ class Draft:
     actions: list[Action] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
     vanished: int = 0
+    renamed: dict[ObjectId, ObjectId] = field(default_factory=dict)
+    """Objects that the state knows under a former name: new name to old."""
 
     def __post_init__(self) -> None:
-        self.owners = Ownership(self.view.observed, self.view.document, self.owner_tag)
+        document = self.view.document
+        if document is not None:
+            for old, new in renames(self.desired, document):
+                document = document.rename(str(old), str(new))
+                self.renamed[new] = old
+        self.owners = Ownership(self.view.observed, document, self.owner_tag)
         self.traits = self.provider.traits(self.desired)
 
     def block(self, object_id: ObjectId, reason: str, hint: str = "", source: Source | None = None) -> None:
@@ -54,8 +69,15 @@ class Draft:
         """Record something that needs no action."""
         self.notes.append(Note(object_id, text))
 
+    def other_names(self, name: ObjectId, record: Record) -> tuple[str, ...]:
+        """What an object may be called at the vendor beside its manifest's name."""
+        former = self.renamed.get(name)
+        return tuple(filter(None, (record.vendor_name, former.name if former else "")))
+
     def mark_is_lost(self, found: Observed, record: Record) -> bool:
         """Whether somebody edited our mark away (it is put back by the next update)."""
+        if record.adopted and found.mark is None:
+            return False
         return found.mark is None or found.mark != Mark(self.owner_tag, found.mark.generation, record.nonce)
 
     def block_foreign(self, object_id: ObjectId, source: Source | None) -> bool:
@@ -84,3 +106,33 @@ class Draft:
                 source,
             )
         return True
+
+
+UNDECLARED: Final = (
+    "adopted, and no manifest declares it: it is left as it is. Merge the manifest that `import` wrote for it; "
+    "a key is removed by declaring it with state: absent"
+)
+
+
+def is_untouched(draft: Draft, record: Record, found: Observed) -> bool:
+    """Whether an object was adopted and nothing has been done to it since: no mark, no secret of ours.
+
+    Its manifest may not be merged yet where this run looks, so that a missing one does not mean that somebody removed it.
+    """
+    if not record.adopted or record.version or record.revoked is not None:
+        return False
+    shows_marks = found.kind.is_level or draft.traits.lists_keys  # else the mark is what our own record says
+    return found.mark is None or not shows_marks
+
+
+def renames(desired: DesiredTenant, document: StateDocument) -> Iterator[tuple[ObjectId, ObjectId]]:
+    """Which objects the state knows under a name that their manifests call a former one: (old, new)."""
+    known = document.objects.keys() | document.intents.keys()
+    wanted: tuple[DesiredLevel | DesiredKey, ...] = (*desired.levels, *desired.keys)
+    for item in wanted:
+        if not item.previous_names or str(item.id) in known:
+            continue
+        former = (ObjectId(item.id.kind, name) for name in item.previous_names)
+        found = next((old for old in former if str(old) in known), None)
+        if found is not None:
+            yield found, item.id

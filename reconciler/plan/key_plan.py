@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from reconciler.model import dates
 from reconciler.model.action import Action, ActionKind, Change, Operation
 from reconciler.model.desired import DesiredKey, KeyState, VaultPath
-from reconciler.model.names import ObjectId
+from reconciler.model.names import Kind, ObjectId
 from reconciler.model.observed import Observed, SecretMetadata
 from reconciler.model.state import Intent, Record
 from reconciler.plan import differ, digest
 from reconciler.plan.draft import Draft
 from reconciler.plan.levels import LevelIndex
+from reconciler.providers.base import Expiry
 
 _NOTHING = SecretMetadata(current_version=0, live=False)
 
@@ -31,6 +33,10 @@ class KeyPlan:
     """An action that is already planned brings the secret into Vault."""
     left_behind: VaultPath | None = None
     """Where a run that died stored a secret of a key that has gone since."""
+    superseded: bool = False
+    """That secret lies on top of the current one, which consumers can no longer read."""
+    tried: int = 0
+    """The generation that an interrupted run was making: the next one must be another."""
 
     @property
     def now(self) -> datetime:
@@ -54,8 +60,20 @@ class KeyPlan:
         if self.desired.state is KeyState.ABSENT:
             return "state: absent"
         if self.desired.expires is not None and self.desired.expires <= self.now:
-            return f"expired {self.desired.expires:%Y-%m-%d %H:%M}Z"
+            return f"expired {dates.written(self.desired.expires)}"
+        if self.desired.state is KeyState.LOCKED and not self.draft.traits.reversible_lock:
+            return "state: locked, and this product can lock a key only by deleting it"
         return ""
+
+    @property
+    def next_generation(self) -> int:
+        """The generation that a new key would be."""
+        return max(self.record.generation if self.record else 0, self.tried) + 1
+
+    @property
+    def level_word(self) -> str:
+        """The manifest's field that names what gives the key its permissions."""
+        return "serviceUser" if self.wanted().level.kind is Kind.SERVICE_USER else "accessLevel"
 
     def level_is_known(self) -> bool:
         """Whether the key's access level can be told; if not the object is blocked."""
@@ -95,23 +113,55 @@ class KeyPlan:
 
     def differences(self, found: Observed) -> tuple[list[Change], str | None]:
         """What differs between vendor and manifests, and the id of the wanted access level."""
-        desired = self.wanted()
-        changed = list(differ.changes(found.fields, self.draft.provider.key_fields(desired)))
+        desired, traits = self.wanted(), self.draft.traits
+        applied = self.record.applied if self.record else {}
+        fields = self.draft.provider.key_fields(desired)
+        changed = differ.differences(found.fields, fields, applied, traits.unreadable)
+        if self.record is not None and found.name == self.record.vendor_name:  # adopted, and called so by others
+            changed = [change for change in changed if change.path != "name"]
+        if traits.expiry in {Expiry.FIXED, Expiry.ROUNDED}:
+            changed = [change for change in changed if change.path != "expires" or self._ends_too_soon(found)]
         level_id = self.levels.resolve(desired.level).vendor_id
+        if found.level_id is None and traits.fixed_level and desired.state is KeyState.LOCKED:
+            return changed, level_id  # what is locked by losing its level has none
         if level_id is None or level_id != found.level_id:
             changed.append(Change("accessLevel", self.levels.label(found.level_id), str(desired.level)))
         return changed, level_id
 
+    def _ends_too_soon(self, found: Observed) -> bool:
+        """Whether the vendor ends a key before the manifest does, other than by shortening what was asked for.
+
+        A vendor's end that lies later is none of its business: the reconciler itself ends the key in time.
+        """
+        desired, ends = self.wanted(), found.fields.get("expires")
+        if ends is None or (desired.expires is not None and desired.expires <= ends):
+            return False
+        applied = self.record.applied.get("expires") if self.record else None
+        return applied != digest.field(desired.expires)
+
     def reissue(self, reason: str, generation: int, path: VaultPath, intent: Intent | None = None) -> None:
-        """Plan a new secret for the key that is there."""
+        """Plan a new secret for the key that is there; where that cannot be, a new key in its place."""
         found = self.found
         self.secret_pending = True
         if found is None or self.is_own(found.vendor_id):
+            return
+        if not self.draft.traits.regenerates_in_place:
+            self.act(
+                ActionKind.REPAIR, Operation.ISSUE, reason, generation=self.next_generation,
+                base_version=self.secret(path).current_version,
+            )  # fmt: skip
+            self.end_former(found.vendor_id, "its secret is in nobody's Vault")
             return
         self.act(
             ActionKind.REPAIR, Operation.REGENERATE, reason, vendor_id=found.vendor_id, generation=generation,
             base_version=self.secret(path).current_version, intent=intent,
         )  # fmt: skip
+
+    def end_former(self, vendor_id: str, reason: str) -> None:
+        """Plan the end of the current generation, once its successor that is planned already has been issued."""
+        record = self.record
+        generation = f"generation {record.generation} " if record else ""
+        self.act(ActionKind.RETIRE, Operation.REMOVE, f"{generation}(id {vendor_id}): {reason}", vendor_id=vendor_id)
 
     def block(self, reason: str, hint: str = "") -> None:
         """Say that this key cannot be reconciled."""
@@ -132,6 +182,8 @@ class KeyPlan:
             record=self.record,
             level_id=level_id,
             wanted=digest.wanted(desired, depends),
-            seen=digest.seen(self.found if operation is Operation.UPDATE else None, self.record),
+            seen=digest.seen(
+                self.found if operation is Operation.UPDATE or kind is ActionKind.REPLACE else None, self.record
+            ),
         )
         self.draft.actions.append(replace(action, **more))  # type: ignore[arg-type]

@@ -1,19 +1,22 @@
-"""What to do about one tenant's access levels, and which vendor id a key's level has."""
+"""What to do about what gives keys their permissions (access levels; users, where keys belong to users), and its ids."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 from reconciler.errors import foreign
 from reconciler.model.action import Action, ActionKind, Change, Operation
 from reconciler.model.desired import DesiredLevel, LevelRef
 from reconciler.model.names import Kind, ObjectId
 from reconciler.model.observed import Fields, Observed
-from reconciler.model.state import Record
+from reconciler.model.state import Previous, Record
 from reconciler.plan import differ, digest
-from reconciler.plan.draft import Draft
+from reconciler.plan.draft import UNDECLARED, Draft, is_untouched
 from reconciler.plan.ownership import Unclear
 from reconciler.suggest import did_you_mean
+
+LEVEL_KINDS = tuple(kind for kind in Kind if kind.is_level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +32,34 @@ class Resolved:
 class LevelIndex:
     """From references to vendor ids and back to names."""
 
-    ours: dict[str, str | None] = field(default_factory=dict)
-    desired: dict[str, DesiredLevel] = field(default_factory=dict)
-    by_vendor_name: dict[str, list[Observed]] = field(default_factory=dict)
+    ours: dict[ObjectId, str | None] = field(default_factory=dict)
+    desired: dict[ObjectId, DesiredLevel] = field(default_factory=dict)
+    by_vendor_name: dict[ObjectId, list[Observed]] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
 
     def resolve(self, ref: LevelRef) -> Resolved:
         """The vendor id that a key's manifest refers to. Existing levels are found by exact name, never by number."""
+        name, word = ObjectId(ref.kind, ref.name), _WORDS[ref.kind]
         if not ref.existing:
-            if ref.name in self.ours:
-                return Resolved(self.ours[ref.name])
-            return Resolved(problem=f"its access level {ref.name!r} is blocked", hint="see AccessLevel/" + ref.name)
-        found = self.by_vendor_name.get(ref.name, [])
+            if name in self.ours:
+                return Resolved(self.ours[name])
+            return Resolved(problem=f"its {word} {ref.name!r} is blocked", hint=f"see {name}")
+        found = self.by_vendor_name.get(name, [])
         if len(found) == 1:
             return Resolved(found[0].vendor_id)
         if found:
             ids = ", ".join(item.vendor_id for item in found)
-            return Resolved(problem=f"the vendor has {len(found)} access levels named {ref.name!r} (ids {ids})")
-        hint = (
-            did_you_mean(ref.name, self.by_vendor_name) or "existing levels are found by their exact name at the vendor"
-        )
-        return Resolved(problem=f"the vendor has no access level named {ref.name!r}", hint=hint)
+            return Resolved(problem=f"the vendor has {len(found)} {word}s named {ref.name!r} (ids {ids})")
+        known = [other.name for other in self.by_vendor_name if other.kind is ref.kind]
+        hint = did_you_mean(ref.name, known) or f"an existing {word} is found by its exact name at the vendor"
+        return Resolved(problem=f"the vendor has no {word} named {ref.name!r}", hint=hint)
 
     def dependency(self, ref: LevelRef) -> DesiredLevel | Observed | None:
         """What a key's plan rests on beside the key: our level as wanted, or an existing one as found."""
+        name = ObjectId(ref.kind, ref.name)
         if not ref.existing:
-            return self.desired.get(ref.name)
-        found = self.by_vendor_name.get(ref.name, [])
+            return self.desired.get(name)
+        found = self.by_vendor_name.get(name, [])
         return found[0] if len(found) == 1 else None
 
     def label(self, vendor_id: str | None) -> str:
@@ -65,23 +69,25 @@ class LevelIndex:
         return self.labels.get(vendor_id, f"id {vendor_id}")
 
 
+_WORDS = {Kind.ACCESS_LEVEL: "access level", Kind.SERVICE_USER: "user"}
+
+
 def plan_levels(draft: Draft) -> LevelIndex:
     """Plan every access level that is wanted or recorded, and index all of them for the keys."""
     index = LevelIndex()
-    orphans = draft.owners.orphans(Kind.ACCESS_LEVEL)
+    orphans = [item for kind in LEVEL_KINDS for item in draft.owners.orphans(kind)]
     for item in draft.view.observed.levels:
         index.labels[item.vendor_id] = f"{item.name} (existing)"
         if item not in orphans:
-            index.by_vendor_name.setdefault(item.name, []).append(item)
-    wanted = {level.name: level for level in draft.desired.levels}
-    index.desired = wanted
-    names = set(wanted)
+            index.by_vendor_name.setdefault(ObjectId(item.kind, item.name), []).append(item)
+    index.desired = {level.id: level for level in draft.desired.levels}
+    names = set(index.desired)
     for key in (*draft.owners.records, *draft.owners.intents):
         object_id = ObjectId.parse(key)
-        if object_id.kind is Kind.ACCESS_LEVEL:
-            names.add(object_id.name)
+        if object_id.kind.is_level:
+            names.add(object_id)
     for name in sorted(names):
-        _plan_level(draft, index, ObjectId(Kind.ACCESS_LEVEL, name), wanted.get(name))
+        _plan_level(draft, index, name, index.desired.get(name))
     for orphan in orphans:
         remove_orphan(draft, orphan)
     return index
@@ -106,7 +112,7 @@ def _plan_level(draft: Draft, index: LevelIndex, object_id: ObjectId, desired: D
     record = draft.owners.records.get(str(object_id))
     found: Observed | Unclear | None = None
     intent = draft.owners.intents.get(str(object_id))
-    if intent is not None:
+    if intent is not None and not (intent.handoff and draft.owners.intended(object_id, intent) is None):
         found = draft.owners.intended(object_id, intent)
         if found is not None:
             remember = record or desired
@@ -116,6 +122,8 @@ def _plan_level(draft: Draft, index: LevelIndex, object_id: ObjectId, desired: D
                 nonce=intent.nonce,
                 owner=remember.owner if remember else "",
                 protect=record.protect if record else intent.protect,
+                applied=intent.applied,
+                previous=_replaced(draft, record) if record else None,
             )
         if record is not None or desired is None:
             reason = (
@@ -123,6 +131,8 @@ def _plan_level(draft: Draft, index: LevelIndex, object_id: ObjectId, desired: D
                 if found
                 else "a run died before it created anything"
             )
+            if intent.handoff:
+                reason = f"somebody has made it in the console: id {found.vendor_id}" if found else "no longer wanted"
             draft.actions.append(
                 Action(
                     ActionKind.REPAIR, Operation.RECORD, object_id, reason=reason, observed=found,
@@ -130,7 +140,7 @@ def _plan_level(draft: Draft, index: LevelIndex, object_id: ObjectId, desired: D
                 )
             )  # fmt: skip
     if record is not None and found is None:
-        found = draft.owners.recorded(object_id, record.vendor_id, record.nonce)
+        found = draft.owners.recorded(object_id, record.vendor_id, record.nonce, *draft.other_names(object_id, record))
     if isinstance(found, Unclear):
         other = found.observed
         draft.block(
@@ -146,6 +156,14 @@ def _plan_level(draft: Draft, index: LevelIndex, object_id: ObjectId, desired: D
         _create(draft, index, desired, record)
     else:
         _update(draft, index, desired, record, found)
+        _retire(draft, desired, record)
+
+
+def _replaced(draft: Draft, record: Record) -> Previous | None:
+    """The level that an interrupted replacement was replacing, if it is still there."""
+    if draft.owners.by_id_of_any(LEVEL_KINDS, record.vendor_id) is None:
+        return record.previous
+    return Previous(vendor_id=record.vendor_id, generation=record.generation, nonce=record.nonce, until=draft.view.now)
 
 
 def _create(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Record | None) -> None:
@@ -153,7 +171,7 @@ def _create(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Reco
     draft.vanished += gone
     if draft.block_foreign(desired.id, desired.source):
         return
-    index.ours[desired.name] = None
+    index.ours[desired.id] = None
     draft.actions.append(
         Action(
             ActionKind.REPAIR if gone else ActionKind.CREATE,
@@ -171,30 +189,75 @@ def _create(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Reco
 
 
 def _update(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Record, found: Observed) -> None:
-    index.ours[desired.name] = found.vendor_id
+    index.ours[desired.id] = found.vendor_id
     index.labels[found.vendor_id] = desired.name
     fields = draft.provider.level_fields(desired)
-    changed = list(differ.changes(found.fields, fields))
+    changed = differ.differences(found.fields, fields, record.applied, draft.traits.unreadable)
+    changed = [change for change in changed if change.path != "name" or found.name != record.vendor_name]
+    if _locks_leaked_keys(draft, found.vendor_id) and any(change.path == "state" for change in changed):
+        changed = [change for change in changed if change.path != "state"]
+        draft.note(desired.id, "stays locked: a key of it was revoked, and waits for a person to delete it")
     if draft.mark_is_lost(found, record):
         changed.append(Change("mark", "missing", "restored"))
     at_vendor = bool(changed)
     changed += remembered(record, desired.owner, desired.protect)
-    if changed:
-        draft.actions.append(
-            Action(
-                ActionKind.UPDATE,
-                Operation.UPDATE if at_vendor else Operation.RECORD,
-                desired.id,
-                changes=tuple(changed),
-                desired=desired,
-                observed=found,
-                record=record,
-                vendor_id=found.vendor_id,
-                generation=record.generation,
-                wanted=digest.wanted(desired),
-                seen=digest.seen(found, record),
-            )
+    if not changed:
+        return
+    action = Action(
+        ActionKind.UPDATE,
+        Operation.UPDATE if at_vendor else Operation.RECORD,
+        desired.id,
+        changes=tuple(changed),
+        desired=desired,
+        observed=found,
+        record=record,
+        vendor_id=found.vendor_id,
+        generation=record.generation,
+        wanted=digest.wanted(desired),
+        seen=digest.seen(found, record),
+    )
+    if at_vendor and draft.traits.replaces_levels:
+        index.ours[desired.id] = None
+        action = replace(
+            action,
+            kind=ActionKind.REPLACE,
+            operation=Operation.CREATE,
+            reason="this product cannot change one: another is made, the keys move to it, then the old one goes",
+            generation=record.generation + 1,
         )
+        _remove_former(draft, desired, record, record.vendor_id)
+    draft.actions.append(action)
+
+
+def _locks_leaked_keys(draft: Draft, vendor_id: str) -> bool:
+    """Whether a revoked key of this owner still exists: unlocking the owner would revive it."""
+    return any(
+        record.revoked is not None and record.handoff is not None and record.level_id == vendor_id
+        for record in draft.owners.records.values()
+    )
+
+
+def _retire(draft: Draft, desired: DesiredLevel, record: Record) -> None:
+    """The level that this one has replaced goes, as soon as no key has it any more."""
+    if record.previous is not None:
+        _remove_former(draft, desired, record, record.previous.vendor_id)
+
+
+def _remove_former(draft: Draft, desired: DesiredLevel, record: Record, vendor_id: str) -> None:
+    draft.actions.append(
+        Action(
+            ActionKind.RETIRE,
+            Operation.REMOVE,
+            desired.id,
+            reason=f"id {vendor_id} has a successor",
+            desired=desired,
+            record=record,
+            vendor_id=vendor_id,
+            generation=record.generation,
+            wanted=digest.wanted(desired),
+            seen=digest.seen(None, record),
+        )
+    )
 
 
 def granted(fields: Fields) -> tuple[Change, ...]:
@@ -214,6 +277,9 @@ def remembered(record: Record, owner: str, protect: bool) -> list[Change]:
 
 def _remove(draft: Draft, object_id: ObjectId, record: Record | None, found: Observed | None) -> None:
     if record is None:
+        return
+    if found is not None and is_untouched(draft, record, found):
+        draft.note(object_id, UNDECLARED)
         return
     if record.protect:
         draft.block(
@@ -242,7 +308,7 @@ def keep_levels_in_use(draft: Draft) -> None:
     removals = [
         action
         for action in draft.actions
-        if action.object.kind is Kind.ACCESS_LEVEL and action.operation in {Operation.DELETE, Operation.REMOVE}
+        if action.object.kind.is_level and action.operation in {Operation.DELETE, Operation.REMOVE}
     ]
     for removal in removals:
         users = [
@@ -258,14 +324,30 @@ def keep_levels_in_use(draft: Draft) -> None:
         if users:
             draft.actions.remove(removal)
             names = ", ".join(sorted(users)[:5])
-            draft.block(removal.object, f"keys still use it: {names}", "give them another access level first")
+            _say_in_use(draft, removal, names, leaving)
 
 
-def _leaving(action: Action) -> set[str]:
+def _say_in_use(draft: Draft, removal: Action, names: str, leaving: Collection[str]) -> None:
+    wanted = {key.name for key in draft.desired.keys}
+    going = {
+        record.vendor_id
+        for text, record in draft.owners.records.items()
+        if ObjectId.parse(text).kind is Kind.API_KEY and ObjectId.parse(text).name not in wanted and not record.protect
+    }
+    users = {key.vendor_id for key in draft.view.observed.keys if key.level_id == removal.vendor_id} - set(leaving)
+    if users and users <= going:  # taken out of Git as well, and in quarantine
+        draft.note(removal.object, f"taken out of Git; it stays until the last key that has it is gone: {names}")
+    elif removal.kind is ActionKind.RETIRE:  # nothing is wrong: it goes in a later run
+        draft.note(removal.object, f"id {removal.vendor_id} has a successor, and stays while keys use it: {names}")
+    else:
+        draft.block(removal.object, f"keys still use it: {names}", "give them another access level first")
+
+
+def _leaving(action: Action) -> Sequence[str]:
     """The vendor ids of the keys that lose their level by an action."""
     if action.operation is Operation.REMOVE or any(change.path == "accessLevel" for change in action.changes):
-        return {action.vendor_id}
+        return (action.vendor_id,)
     if action.operation is Operation.DELETE and action.record is not None:
         previous = action.record.previous
-        return {action.record.vendor_id, previous.vendor_id} if previous else {action.record.vendor_id}
-    return set()
+        return (action.record.vendor_id, previous.vendor_id) if previous else (action.record.vendor_id,)
+    return ()

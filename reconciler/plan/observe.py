@@ -10,18 +10,20 @@ was found must prove by its marks that it is the same account under another addr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.errors import InvalidInput, WriteRefused
 from reconciler.model.desired import DesiredTenant, VaultPath
 from reconciler.model.estate import Estate
-from reconciler.model.names import Kind
-from reconciler.model.observed import ObservedTenant
-from reconciler.model.state import StateDocument
+from reconciler.model.mark import Mark, owner_tag
+from reconciler.model.names import Kind, ObjectId
+from reconciler.model.observed import KnownKey, ObservedTenant
+from reconciler.model.state import IntentAction, StateDocument
 from reconciler.plan.draft import TenantView
 from reconciler.providers import registry
 from reconciler.providers.base import ConnectionSettings, Provider, Session
+from reconciler.providers.naming import vendor_name
 from reconciler.vault.connection import Vault
 from reconciler.vault.credentials import endpoint_of, read_credential
 from reconciler.vault.secrets import SecretStore
@@ -39,6 +41,10 @@ class Access:
     settings: ConnectionSettings
     environ: Mapping[str, str]
     trust_endpoints: bool = False
+    rotate: frozenset[tuple[str, ObjectId]] = frozenset()
+    """Keys (tenant, object) that this run is to rotate, due or not."""
+    drop_previous: bool = False
+    """Whether their former generation goes first, its overlap over or not."""
 
 
 @dataclass(slots=True)
@@ -90,13 +96,24 @@ def open_tenant(access: Access, desired: DesiredTenant) -> OpenTenant:
     return OpenTenant(desired, provider, provider.connect(desired.endpoint, credential, settings), gate)
 
 
-def observe(access: Access, tenant: OpenTenant) -> TenantView:
+def observe(access: Access, tenant: OpenTenant, also: Sequence[KnownKey] = ()) -> TenantView:
     """Everything that the planner needs to know of one tenant, with no secret in it.
 
-    InvalidInput when the state is about another vendor account; else the errors of the session and of Vault.
+    `also`: keys that are not ours and are to be read in full all the same. InvalidInput when the state is about another
+    vendor account; else the errors of the session and of Vault.
     """
-    observed = tenant.session.observe()
-    document, version = access.states.load(tenant.desired.name)
+    document: StateDocument | None
+    traits, tag = tenant.provider.traits(tenant.desired), owner_tag(access.estate.id, tenant.desired.name)
+    if traits.lists_keys:
+        if traits.marked_only:
+            adopted, _ = access.states.load(tenant.desired.name)
+            also = (*_known_keys(adopted, tag, adopted=True), *also)
+        observed = tenant.session.observe(also) if also else tenant.session.observe()
+        document, version = access.states.load(tenant.desired.name)
+    else:
+        # Here nothing is found but what is asked for, so nothing can look like an orphan: the state comes first.
+        document, version = access.states.load(tenant.desired.name)
+        observed = tenant.session.observe((*_known_keys(document, tag), *also))
     if document is not None and _moved(tenant.desired, document) and not _same_account(observed, document):
         raise InvalidInput(
             f"the state was written for {document.endpoint} ({document.provider}), and nothing that it names is here",
@@ -106,8 +123,46 @@ def observe(access: Access, tenant: OpenTenant) -> TenantView:
     paths = _paths(tenant.desired, document)
     secrets = access.secrets.metadata_of(paths) if paths else {}
     return TenantView(
-        observed=observed, document=document, state_version=version, secrets=secrets, now=access.vault.now()
+        observed=observed,
+        document=document,
+        state_version=version,
+        secrets=secrets,
+        now=access.vault.now(),
+        clicked=_clicked(tenant.session, document),
+        rotate=(asked := frozenset(name for where, name in access.rotate if where == tenant.desired.name)),
+        drop_previous=asked if access.drop_previous else frozenset(),
     )
+
+
+def _known_keys(document: StateDocument | None, tag: str, *, adopted: bool = False) -> Iterator[KnownKey]:
+    """The keys that the records name, with the generation before where one is still alive; or just the adopted ones."""
+    for text, record in (document.objects if document else {}).items():
+        name = ObjectId.parse(text)
+        if name.kind is not Kind.API_KEY:
+            continue
+        if adopted and not (record.adopted or (record.previous and record.previous.vendor_name)):
+            continue
+        if record.vendor_id:  # of a revoked key there may be nothing left but its tombstone
+            yield KnownKey(
+                record.vendor_id, name.name, Mark(tag, record.made or record.generation, record.nonce), record.level_id
+            )
+        if record.previous is not None:
+            previous = record.previous
+            yield KnownKey(
+                previous.vendor_id, name.name, Mark(tag, previous.generation, previous.nonce), record.level_id
+            )
+
+
+def _clicked(session: Session, document: StateDocument | None) -> dict[ObjectId, str]:
+    """Which open handoffs of new keys somebody has seen to already, where the vendor's audit log tells."""
+    found = {}
+    for text, intent in (document.intents if document else {}).items():
+        name = ObjectId.parse(text)
+        if intent.handoff is not None and intent.action is IntentAction.CREATE and name.kind is Kind.API_KEY:
+            made = session.clicked(vendor_name(name.name, intent.generation), intent.handoff.opened)
+            if made is not None:
+                found[name] = made
+    return found
 
 
 def _moved(desired: DesiredTenant, document: StateDocument) -> bool:

@@ -7,7 +7,7 @@ else is foreign and stays untouched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.model.names import Kind, ObjectId
@@ -54,16 +54,26 @@ class Ownership:
                 claimed[object_id.kind].add(found.vendor_id)
         return claimed
 
-    def recorded(self, object_id: ObjectId, vendor_id: str, nonce: str) -> Observed | Unclear | None:
-        """The object that a record names: found, gone (None), or something else under the same id (Unclear)."""
+    def recorded(self, object_id: ObjectId, vendor_id: str, nonce: str, *names: str) -> Observed | Unclear | None:
+        """The object that a record names: found, gone (None), or something else under the same id (Unclear).
+
+        Without a mark it is known by its name: the manifest's, an adopted object's own, or one of `names` (a former one).
+        """
         found = self._by_id[object_id.kind].get(vendor_id)
         if found is None:
             return None
         if found.mark is not None and found.mark.nonce == nonce:
             return found
-        if found.mark is None and found.name == object_id.name:
+        if found.mark is None and found.name in {object_id.name, *names, *self._own_names(object_id, vendor_id)}:
             return found
         return Unclear(found)
+
+    def _own_names(self, object_id: ObjectId, vendor_id: str) -> Iterator[str]:
+        """What the object with that id was called by others before we adopted it."""
+        record = self.records.get(str(object_id))
+        for known in (record, record.previous) if record is not None else ():
+            if known is not None and known.vendor_id == vendor_id and known.vendor_name:
+                yield known.vendor_name
 
     def intended(self, object_id: ObjectId, intent: Intent) -> Observed | None:
         """What an open intent brought into being, if anything: of copies that somebody made, the one of that name."""
@@ -77,6 +87,10 @@ class Ownership:
     def by_id(self, kind: Kind, vendor_id: str) -> Observed | None:
         """The object with that vendor id, whoever owns it."""
         return self._by_id[kind].get(vendor_id)
+
+    def by_id_of_any(self, kinds: Iterable[Kind], vendor_id: str) -> Observed | None:
+        """The object of one of these kinds with that vendor id."""
+        return next((found for kind in kinds if (found := self.by_id(kind, vendor_id)) is not None), None)
 
     def is_ours(self, item: Observed) -> bool:
         """Whether a record or an open intent claims it."""

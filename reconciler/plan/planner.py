@@ -6,12 +6,14 @@ from typing import Final
 from uuid import UUID
 
 from reconciler.errors import foreign
-from reconciler.model.action import Action, ActionKind, Operation, TenantPlan
-from reconciler.model.desired import DesiredTenant, Unmanaged
+from reconciler.model.action import Action, ActionKind, Change, Operation, TenantPlan
+from reconciler.model.desired import Approval, DesiredTenant, Unmanaged
 from reconciler.model.mark import owner_tag
 from reconciler.model.names import Kind, ObjectId
 from reconciler.model.observed import Observed
+from reconciler.plan import digest
 from reconciler.plan.draft import Draft, TenantView
+from reconciler.plan.handoff import hand_off
 from reconciler.plan.keys import plan_keys
 from reconciler.plan.levels import keep_levels_in_use, plan_levels
 from reconciler.providers.base import Provider
@@ -24,6 +26,9 @@ def plan_tenant(desired: DesiredTenant, provider: Provider, view: TenantView, es
         levels = plan_levels(draft)
         plan_keys(draft, levels)
         keep_levels_in_use(draft)
+        hand_off(draft, levels)
+        _move_records(draft)
+        _prune(draft)
     lease = view.document.lease if view.document else None
     if lease is not None and lease.expires > view.now:
         draft.note(
@@ -40,7 +45,42 @@ def plan_tenant(desired: DesiredTenant, provider: Provider, view: TenantView, es
         population=len(draft.owners.records),
         state_version=view.state_version,
         vanished=draft.vanished,
+        waiting=tuple(draft.waiting),
     )
+
+
+def _move_records(draft: Draft) -> None:
+    """The state follows a rename before anything else is done to the object."""
+    for new, old in draft.renamed.items():
+        draft.actions.append(
+            Action(
+                ActionKind.UPDATE, Operation.RECORD, new, (Change("name", old.name, new.name),),
+                f"our record moves from {old}; its secret stays where it is until the next rotation",
+                renamed_from=str(old), record=draft.owners.records.get(str(new)), seen=digest.seen(None, None),
+            )
+        )  # fmt: skip
+
+
+def _prune(draft: Draft) -> None:
+    """Remove what is not ours, where the tenant opted in and an approval that has not ended names just that object."""
+    if draft.desired.unmanaged is not Unmanaged.PRUNE:
+        return
+    for item in _unmanaged(draft):
+        approval = next((one for one in draft.desired.approvals if _names(one, item)), None)
+        if approval is not None and approval.until > draft.view.now:
+            draft.actions.append(
+                Action(
+                    ActionKind.DELETE, Operation.REMOVE, ObjectId(item.kind, foreign(item.name)),
+                    reason=f"id {item.vendor_id} is not ours; approved at {approval.source}", observed=item,
+                    vendor_id=item.vendor_id, wanted=digest.wanted(None), seen=digest.seen(item, None),
+                )
+            )  # fmt: skip
+
+
+def _names(approval: Approval, item: Observed) -> bool:
+    if approval.kind is not item.kind:
+        return False
+    return approval.vendor_id == item.vendor_id if approval.vendor_id else approval.name == item.name
 
 
 def _block_lost(draft: Draft) -> bool:
@@ -63,23 +103,28 @@ def _unmanaged(draft: Draft) -> tuple[Observed, ...]:
     return tuple(item for item in foreign if item.kind is not Kind.API_KEY or item.vendor_id != own)
 
 
+_LEVEL, _KEY = True, False
 _RANK: Final = {
-    (Kind.ACCESS_LEVEL, Operation.RECORD): 0,
-    (Kind.API_KEY, Operation.RECORD): 1,
-    (Kind.ACCESS_LEVEL, Operation.CREATE): 2,
-    (Kind.ACCESS_LEVEL, Operation.UPDATE): 3,
-    (Kind.API_KEY, Operation.UPDATE): 4,
-    (Kind.API_KEY, Operation.REMOVE): 5,
-    (Kind.API_KEY, Operation.REGENERATE): 6,
-    (Kind.API_KEY, Operation.ISSUE): 7,
-    (Kind.API_KEY, Operation.DELETE): 8,
-    (Kind.ACCESS_LEVEL, Operation.REMOVE): 9,
-    (Kind.ACCESS_LEVEL, Operation.DELETE): 10,
+    (_LEVEL, Operation.RECORD): 0,
+    (_KEY, Operation.RECORD): 1,
+    (_LEVEL, Operation.CREATE): 2,
+    (_LEVEL, Operation.UPDATE): 3,
+    (_KEY, Operation.UPDATE): 4,
+    (_KEY, Operation.REMOVE): 5,
+    (_KEY, Operation.REGENERATE): 6,
+    (_KEY, Operation.ISSUE): 7,
+    (_KEY, Operation.DELETE): 8,
+    (_LEVEL, Operation.REMOVE): 9,
+    (_LEVEL, Operation.DELETE): 10,
 }
 
 
 def _order(action: Action) -> tuple[float, str]:
-    rank: float = _RANK[action.object.kind, action.operation]
+    rank: float = _RANK[action.object.kind.is_level, action.by_hand or action.operation]
+    if action.renamed_from:
+        return -1, action.object.name
     if action.kind is ActionKind.REPAIR and action.operation is Operation.REGENERATE:
-        rank = _RANK[Kind.API_KEY, Operation.REMOVE] - 0.5  # no other generation goes before this one's secret is there
+        rank = _RANK[_KEY, Operation.REMOVE] - 0.5  # no other generation goes before this one's secret is there
+    elif action.kind is ActionKind.RETIRE and action.record and action.vendor_id == action.record.vendor_id:
+        rank = max(rank, _RANK[_KEY, Operation.ISSUE] + 0.5)  # its successor is in this very plan
     return rank, action.object.name

@@ -5,6 +5,8 @@ An intent says what was about to happen; the vendor's list and the version of th
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from reconciler.model.action import ActionKind, Operation
 from reconciler.model.desired import VaultPath
 from reconciler.model.names import Kind
@@ -27,11 +29,19 @@ def recover(key: KeyPlan, intent: Intent) -> None:
         _recover_revoked(key, intent, created)
         return
     if created is None:
+        if intent.handoff is not None:
+            return  # nothing died: a person was asked, and what is wanted now decides whether that still stands
         key.left_behind = path if stored else None
+        key.superseded = stored and key.record is not None
+        key.tried = intent.generation
         if key.why_removed() or key.record is not None:
             _settle(key, "a run died before it created anything", intent)
         return
     replaced = key.record
+    key.tried = intent.generation
+    if not stored and not key.draft.traits.regenerates_in_place:
+        _discard(key, intent, created)
+        return
     key.record = Record(
         vendor_id=created.vendor_id,
         generation=intent.generation,
@@ -43,7 +53,10 @@ def recover(key: KeyPlan, intent: Intent) -> None:
         expires=key.desired.expires if key.desired else None,
         owner=replaced.owner if replaced else key.desired.owner if key.desired else "",
         protect=replaced.protect if replaced else intent.protect,
-        previous=_retiring(key, replaced, path),
+        previous=_retiring(key, replaced, path, intent),
+        made=intent.generation,
+        level_id=intent.level_id,
+        applied=intent.applied,
     )
     key.found = created
     if stored:
@@ -54,7 +67,19 @@ def recover(key: KeyPlan, intent: Intent) -> None:
         key.reissue(reason, intent.generation, path, intent=intent)
 
 
+def _discard(key: KeyPlan, intent: Intent, created: Observed) -> None:
+    """A key whose secret is lost, at a vendor that cannot give it another one: it goes, and the next is made afresh."""
+    if key.is_own(created.vendor_id):
+        return
+    reason = f"key {created.vendor_id} exists, its secret was never stored and cannot be had again: delete it"
+    key.act(ActionKind.REPAIR, Operation.REMOVE, reason, vendor_id=created.vendor_id, observed=created, desired=None)
+    if key.why_removed():
+        _settle(key, "the key that a run left half-made goes", intent)
+
+
 def _recover_regeneration(key: KeyPlan, intent: Intent, path: VaultPath, *, stored: bool) -> None:
+    if intent.handoff is not None:
+        return
     if key.record is not None:
         found = key.draft.owners.recorded(key.id, intent.vendor_id, key.record.nonce)
         if isinstance(found, Unclear):
@@ -87,7 +112,7 @@ def _recover_revoked(key: KeyPlan, intent: Intent, created: Observed | None) -> 
     """What a run issued while somebody revoked the key only ever goes."""
     reason = "it was revoked while a run was issuing it"
     if created is not None and not key.is_own(created.vendor_id):
-        key.act(ActionKind.REPAIR, Operation.REMOVE, reason, vendor_id=created.vendor_id)
+        key.act(ActionKind.REPAIR, Operation.REMOVE, reason, vendor_id=created.vendor_id, intent=intent)
     if created is None or not key.is_own(created.vendor_id):
         _settle(key, reason, intent)
 
@@ -101,12 +126,10 @@ def _settle(key: KeyPlan, reason: str, intent: Intent) -> None:
     key.act(ActionKind.REPAIR, Operation.RECORD, reason, intent=intent, desired=None)
 
 
-def _retiring(key: KeyPlan, replaced: Record | None, new_path: VaultPath) -> Previous | None:
+def _retiring(key: KeyPlan, replaced: Record | None, new_path: VaultPath, intent: Intent) -> Previous | None:
     """What the key that a rotation replaced becomes: it goes on working until the overlap ends."""
     if replaced is None:
         return None
     if key.draft.owners.by_id(Kind.API_KEY, replaced.vendor_id) is None:
         return replaced.previous
-    rotation = key.desired.rotation if key.desired else None
-    until = key.now + rotation.overlap if rotation else key.now
-    return retiring(replaced, new_path, until)
+    return retiring(replaced, new_path, key.now + timedelta(seconds=intent.overlap))

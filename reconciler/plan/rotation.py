@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from reconciler.model.action import ActionKind, Operation
-from reconciler.model.desired import KeyState, Strategy, VaultPath
+from reconciler.model.desired import DEFAULT_OVERLAP, DEFAULT_RENEWAL, KeyState, Rotation, Strategy, VaultPath
 from reconciler.model.names import Kind
 from reconciler.model.observed import Observed
 from reconciler.model.state import Previous, Record
@@ -20,18 +20,24 @@ def retire(key: KeyPlan, record: Record) -> bool:
     if previous is None:
         return False
     locked = key.wanted().state is KeyState.LOCKED
-    gone = key.draft.owners.by_id(Kind.API_KEY, previous.vendor_id) is None
-    if previous.until > key.now and not locked and not gone:
-        key.draft.note(
-            key.id,
-            f"generation {previous.generation} (id {previous.vendor_id}) keeps working "
-            f"until {previous.until:%Y-%m-%d %H:%M}Z",
-        )
+    found = key.draft.owners.by_id(Kind.API_KEY, previous.vendor_id)
+    gone = found is None
+    used = _still_used(key, record, found) if found is not None else ""
+    rotation = key.wanted().rotation
+    held = bool(used) and rotation is not None and rotation.hold_while_used
+    dropped = key.id in key.draft.view.drop_previous
+    if (previous.until > key.now or held) and not locked and not gone and not dropped:
+        until = f"{previous.until:%Y-%m-%d %H:%M}Z"
+        over = previous.until <= key.now
+        works = f"is held beyond the end of its overlap ({until})" if over else f"keeps working until {until}"
+        key.draft.note(key.id, f"generation {previous.generation} (id {previous.vendor_id}) {works}{used}")
         _update_retiring(key, previous)
         return True
     if not previous_can_go(key, record):
         return True
     reason = "it is gone at the vendor" if gone else "the key is locked" if locked else "its overlap is over"
+    if dropped and not gone:
+        reason = "it makes room for the next one"
     key.act(
         ActionKind.RETIRE,
         Operation.REMOVE,
@@ -40,6 +46,17 @@ def retire(key: KeyPlan, record: Record) -> bool:
         generation=record.generation,
     )
     return False
+
+
+def _still_used(key: KeyPlan, record: Record, found: Observed) -> str:
+    """Words for it if somebody has used a generation of late, after its successor was in Vault, where the vendor tells."""
+    last_used, rotation = found.facts.get("lastUsed"), key.wanted().rotation
+    if not isinstance(last_used, datetime) or record.issued_at is None or last_used <= record.issued_at:
+        return ""
+    overlap = rotation.overlap if rotation is not None else DEFAULT_OVERLAP
+    if last_used <= key.now - max(overlap, timedelta(hours=1)):
+        return ""
+    return f"; somebody still uses it (last on {last_used:%Y-%m-%d %H:%M}Z)"
 
 
 def previous_can_go(key: KeyPlan, record: Record) -> bool:
@@ -63,7 +80,10 @@ def _update_retiring(key: KeyPlan, previous: Previous) -> None:
     if not isinstance(found, Observed):
         return
     changed, level_id = key.differences(found)
-    changed = [change for change in changed if change.path != "expires"]
+    traits = key.draft.traits
+    changed = [change for change in changed if change.path != "name" or found.name != previous.vendor_name]
+    left_alone = {"expires", *traits.fixed, *traits.unreadable, *(("accessLevel",) if traits.fixed_level else ())}
+    changed = [change for change in changed if change.path.split(".")[0] not in left_alone]
     if changed and key.record is not None:
         key.act(
             ActionKind.UPDATE, Operation.UPDATE, f"generation {previous.generation}, in its overlap",
@@ -75,13 +95,13 @@ def _update_retiring(key: KeyPlan, previous: Previous) -> None:
 def rotate(key: KeyPlan, record: Record) -> None:
     """Plan the next generation if it is due."""
     desired = key.wanted()
-    rotation = desired.rotation
-    if rotation is None or record.issued_at is None or record.issued_at + rotation.every > key.now:
+    rotation = desired.rotation or Rotation(timedelta(0), DEFAULT_OVERLAP)
+    due = _why_due(key, record)
+    if not due:
         return
     if desired.state is KeyState.LOCKED:
         key.draft.note(key.id, "rotation is due, and waits until the key is unlocked")
         return
-    due = f"issued {record.issued_at:%Y-%m-%d}, due every {spell(rotation.every)}"
     path = desired.secret_path
     if not key.may_write(path):
         return
@@ -90,7 +110,7 @@ def rotate(key: KeyPlan, record: Record) -> None:
         if not key.is_own(record.vendor_id):
             key.act(
                 ActionKind.ROTATE, Operation.REGENERATE, f"{due}; in place: the old secret dies at once",
-                vendor_id=record.vendor_id, generation=record.generation + 1,
+                vendor_id=record.vendor_id, generation=key.next_generation,
                 base_version=key.secret(path).current_version,
             )  # fmt: skip
         return
@@ -98,9 +118,38 @@ def rotate(key: KeyPlan, record: Record) -> None:
         ActionKind.ROTATE,
         Operation.ISSUE,
         f"{due}; the old key keeps working for {spell(rotation.overlap)}",
-        generation=record.generation + 1,
+        generation=key.next_generation,
         base_version=key.secret(path).current_version,
+        overlap=rotation.overlap,
     )
+    if not rotation.overlap:
+        key.end_former(record.vendor_id, "without overlap")
+
+
+def _why_due(key: KeyPlan, record: Record) -> str:
+    """Why the key needs its next generation now: its age, or an end that the vendor has set; empty if it does not."""
+    rotation, ends = key.wanted().rotation, _vendors_end(key)
+    intent = key.draft.owners.intents.get(str(key.id))
+    if key.id in key.draft.view.rotate or (intent is not None and intent.handoff is not None):
+        return "asked for"  # now, or of a person who has not brought it yet
+    if record.adopted and not record.version and key.draft.desired.adopt_rotate:
+        return "adopted: its secret is not known"
+    if rotation is not None and record.issued_at is not None and record.issued_at + rotation.every <= key.now:
+        return f"issued {record.issued_at:%Y-%m-%d}, due every {spell(rotation.every)}"
+    if ends is None:
+        return ""
+    before = rotation.renew_before if rotation is not None else DEFAULT_RENEWAL
+    if ends - before <= key.now:
+        return f"the vendor ends it on {ends:%Y-%m-%d %H:%M}Z, renewed {spell(before)} before"
+    key.draft.note(key.id, f"the vendor ends it on {ends:%Y-%m-%d %H:%M}Z; it is renewed {spell(before)} before")
+    return ""
+
+
+def _vendors_end(key: KeyPlan) -> datetime | None:
+    """When the vendor ends the key, if that is before the manifest does."""
+    ends = key.found.fields.get("expires") if key.found else None
+    expires = key.wanted().expires
+    return ends if isinstance(ends, datetime) and (expires is None or ends < expires) else None
 
 
 def retiring(replaced: Record, new_path: VaultPath, until: datetime) -> Previous:
@@ -113,6 +162,7 @@ def retiring(replaced: Record, new_path: VaultPath, until: datetime) -> Previous
         until=until,
         mount=replaced.mount if moved else "",
         path=replaced.path if moved else "",
+        vendor_name=replaced.vendor_name if replaced.adopted else "",
     )
 
 

@@ -20,7 +20,7 @@ from reconciler.errors import InvalidInput
 from reconciler.model.action import Action, ActionKind, Operation, TenantPlan
 from reconciler.model.desired import DesiredKey
 from reconciler.model.estate import Estate
-from reconciler.model.names import Kind, ObjectId
+from reconciler.model.names import ObjectId
 
 _OPENS_INTENT: Final = frozenset({ActionKind.CREATE, ActionKind.REPLACE, ActionKind.ROTATE, ActionKind.REPAIR})
 FALLS_DUE: Final = frozenset({ActionKind.ROTATE, ActionKind.RETIRE})
@@ -142,10 +142,10 @@ def select(fresh: TenantPlan, saved: SavedPlan) -> Selection:
 def _rests_on(action: Action) -> tuple[ObjectId, ...]:
     """The access level of ours that an action gives to a key."""
     desired = action.desired
-    if not isinstance(desired, DesiredKey) or desired.level.existing:
+    if not isinstance(desired, DesiredKey) or desired.level.id is None:
         return ()
     gives = action.operation is Operation.ISSUE or any(change.path == "accessLevel" for change in action.changes)
-    return (ObjectId(Kind.ACCESS_LEVEL, desired.level.name),) if gives else ()
+    return (desired.level.id,) if gives else ()
 
 
 def _saved(action: Action) -> SavedAction:

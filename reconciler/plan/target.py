@@ -55,6 +55,7 @@ def refuse_unknown(tenant: DesiredTenant, plan: TenantPlan, targets: Sequence[Ta
     """InvalidInput for a target that is in no manifest of its tenant and that nothing is to be done about either."""
     known = {level.id for level in tenant.levels} | {key.id for key in tenant.keys}
     known |= {action.object for action in plan.actions} | {blocked.object for blocked in plan.blocked}
+    known |= {waiting.object for waiting in plan.waiting}
     for target in targets:
         if target.tenant == tenant.name and target.object is not None and target.object not in known:
             raise InvalidInput(
@@ -70,8 +71,8 @@ def narrow(plan: TenantPlan, targets: Sequence[Target]) -> TenantPlan:
         return plan
     chosen = {target.object for target in mine}
     for action in plan.actions:
-        if action.object in chosen and isinstance(action.desired, DesiredKey) and not action.desired.level.existing:
-            chosen.add(ObjectId(Kind.ACCESS_LEVEL, action.desired.level.name))
+        if action.object in chosen and isinstance(action.desired, DesiredKey) and action.desired.level.id is not None:
+            chosen.add(action.desired.level.id)
     others = [action for action in plan.actions if action.object not in chosen]
     waiting = {action.object: _users(action, others) for action in plan.actions if action.object in chosen}
     held = tuple(
@@ -83,6 +84,7 @@ def narrow(plan: TenantPlan, targets: Sequence[Target]) -> TenantPlan:
         plan,
         actions=tuple(action for action in plan.actions if action.object in chosen and not waiting[action.object]),
         blocked=tuple(item for item in plan.blocked if item.object in chosen) + held,
+        waiting=tuple(item for item in plan.waiting if item.object in chosen),
         notes=tuple(note for note in plan.notes if note.object is None or note.object in chosen),
         unmanaged=(),
     )
@@ -90,7 +92,7 @@ def narrow(plan: TenantPlan, targets: Sequence[Target]) -> TenantPlan:
 
 def _users(removal: Action, others: Sequence[Action]) -> list[str]:
     """The keys that another part of the plan takes off a level which this action deletes."""
-    if removal.object.kind is not Kind.ACCESS_LEVEL or removal.operation not in {Operation.DELETE, Operation.REMOVE}:
+    if not removal.object.kind.is_level or removal.operation not in {Operation.DELETE, Operation.REMOVE}:
         return []
     return sorted(
         {action.object.name for action in others if action.observed and action.observed.level_id == removal.vendor_id}

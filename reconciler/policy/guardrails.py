@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from reconciler.model.action import Action, ActionKind, Note, Operation, TenantPlan
 from reconciler.model.estate import Limit, Limits
 from reconciler.model.names import ObjectId
+from reconciler.model.state import Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,14 @@ class Finding:
         return (
             f"{self.rule}: {self.count} {self.what} of {self.population} objects in {where}; "
             f"the limit is {percent} and at most {self.limit.max} (up to {self.limit.floor} are always allowed). "
-            f"If this is meant, raise spec.limits.{self.rule} in reconciler.yaml in a commit of its own"
+            f"If this is meant, add --allow {self.name}, or raise spec.limits.{self.rule} in reconciler.yaml "
+            "in a commit of its own"
         )
+
+    @property
+    def name(self) -> str:
+        """How `--allow` names it: `RULE:TENANT`, or `RULE:run` for the whole run."""
+        return f"{self.rule}:{self.tenant or 'run'}"
 
 
 def check(plans: Sequence[TenantPlan], limits: Limits) -> tuple[Finding, ...]:
@@ -42,6 +49,7 @@ def check(plans: Sequence[TenantPlan], limits: Limits) -> tuple[Finding, ...]:
         ("deletes", "would be deleted", limits.deletes, _deletes),
         ("deletes", "are recorded but gone at the vendor, and would be issued anew", limits.deletes, _vanished),
         ("replacements", "would be replaced", limits.replacements, _replacements),
+        ("locks", "would be locked for good", limits.locks, _locks),
     )
     found: list[Finding] = []
     for rule, what, limit, count in rules:
@@ -97,9 +105,12 @@ def _deletes(plan: TenantPlan) -> int:
 
 
 def _is_delete(action: Action) -> bool:
-    return action.operation is Operation.DELETE or (
-        action.operation is Operation.REMOVE and action.kind is not ActionKind.RETIRE
-    )
+    operation = action.by_hand or action.operation
+    if action.record is not None and action.record.phase is Phase.QUARANTINED and operation is Operation.UPDATE:
+        return True  # what is deleted later stops working now
+    if action.kind in {ActionKind.RETIRE, ActionKind.LOCK} or (action.record and action.record.revoked):
+        return False
+    return operation in {Operation.DELETE, Operation.REMOVE}
 
 
 def _vanished(plan: TenantPlan) -> int:
@@ -107,4 +118,8 @@ def _vanished(plan: TenantPlan) -> int:
 
 
 def _replacements(plan: TenantPlan) -> int:
-    return sum(action.kind is ActionKind.REPLACE for action in plan.actions)
+    return sum(action.kind is ActionKind.REPLACE and not action.object.kind.is_level for action in plan.actions)
+
+
+def _locks(plan: TenantPlan) -> int:
+    return sum(action.kind is ActionKind.LOCK and action.operation is Operation.DELETE for action in plan.actions)

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from reconciler.apply.result import TenantResult
-from reconciler.model.action import Action, Blocked, TenantPlan
+from reconciler.apply.result import Result, Status, TenantResult
+from reconciler.errors import ReconcilerError, printable
+from reconciler.manifest.problems import InvalidManifests, Problem
+from reconciler.model.action import Action, Blocked, Operation, TenantPlan
 from reconciler.model.estate import Estate
+from reconciler.model.observed import Observed
 from reconciler.model.outcome import ExitCode
 from reconciler.plan.run import Planned, Unreadable
 from reconciler.policy.guardrails import Finding
+from reconciler.report import handoffs, words
 
 FORMAT: Final = 1
 
@@ -52,6 +56,7 @@ def results(estate: Estate, outcome: Sequence[TenantResult], left_out: Sequence[
                 "exitCode": int(item.code),
                 "error": str(item.error) if item.error else None,
                 "blocked": [_blocked(one) for one in item.plan.blocked],
+                "waiting": handoffs.waiting_data(item.plan),
                 "results": [
                     {
                         "object": str(result.action.object),
@@ -60,6 +65,7 @@ def results(estate: Estate, outcome: Sequence[TenantResult], left_out: Sequence[
                         "detail": result.detail,
                         "secret": str(result.secret) if result.secret else None,
                         "version": result.version or None,
+                        "deletedSecrets": _deleted(result),
                     }
                     for result in item.results
                 ],
@@ -68,6 +74,37 @@ def results(estate: Estate, outcome: Sequence[TenantResult], left_out: Sequence[
         ]
         + [_unreadable(item) for item in left_out],
     }
+
+
+def failure(error: ReconcilerError, code: ExitCode) -> dict[str, Any]:
+    """What ended a command before it had anything else to say: `{format, exitCode, error, hint, problems}`.
+
+    `problems` are those of the manifests, in the shape in which `validate --format json` lists them.
+    """
+    return {
+        "format": FORMAT,
+        "exitCode": int(code),
+        "error": printable(f"{error.where}: {error.what}" if error.where else error.what),
+        "hint": printable(error.hint),
+        "problems": [_problem(one) for one in error.problems] if isinstance(error, InvalidManifests) else [],
+    }
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {
+        "file": problem.source.file,
+        "line": problem.source.line,
+        "column": problem.source.column,
+        "severity": str(problem.severity),
+        "code": problem.code,
+        "object": printable(problem.object),
+        "message": printable(problem.what),
+        "hint": printable(problem.hint),
+    }
+
+
+def _deleted(result: Result) -> list[str]:
+    return [str(path) for path in words.deleted_secrets(result.action)] if result.status is Status.DONE else []
 
 
 def _unreadable(item: Unreadable) -> dict[str, Any]:
@@ -87,9 +124,16 @@ def _tenant(item: TenantPlan) -> dict[str, Any]:
         "endpoint": item.endpoint,
         "actions": [_action(action) for action in item.actions],
         "blocked": [_blocked(one) for one in item.blocked],
+        "waiting": handoffs.waiting_data(item),
         "notes": [{"object": str(note.object) if note.object else None, "text": note.text} for note in item.notes],
-        "unmanaged": [{"kind": str(o.kind), "name": o.name, "vendorId": o.vendor_id} for o in item.unmanaged],
+        "unmanaged": [_unmanaged(o) for o in item.unmanaged],
     }
+
+
+def _unmanaged(item: Observed) -> dict[str, Any]:
+    deprecated = item.facts.get("deprecated")
+    told = {"deprecated": str(deprecated)} if deprecated else {}
+    return {"kind": str(item.kind), "name": item.name, "vendorId": item.vendor_id, **told}
 
 
 def _action(action: Action) -> dict[str, Any]:
@@ -98,7 +142,9 @@ def _action(action: Action) -> dict[str, Any]:
         "kind": str(action.kind),
         "reason": action.reason,
         "changes": [{"field": c.path, "old": _value(c.old), "new": _value(c.new)} for c in action.changes],
+        "deletesSecrets": [str(path) for path in words.deleted_secrets(action)],
         "source": str(action.source) if action.source else None,
+        "byHand": list(action.steps) if action.operation is Operation.HAND_OFF else None,
     }
 
 

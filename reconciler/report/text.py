@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from rich import box
 from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from reconciler.apply.result import Status, TenantResult
+from reconciler.apply.result import Result, Status, TenantResult
 from reconciler.errors import printable
 from reconciler.model.action import Action, ActionKind, Change, TenantPlan
 from reconciler.model.names import ObjectId
 from reconciler.plan.run import Planned, Unreadable
 from reconciler.policy.guardrails import Finding
-from reconciler.report import words
+from reconciler.report import handoffs, lines, words
 
 _STYLE: Final = {
     ActionKind.CREATE: "green",
@@ -32,17 +29,18 @@ _STYLE: Final = {
     ActionKind.DELETE: "red",
     ActionKind.ADOPT: "green",
 }
-_UNLIMITED: Final = 1_000_000
 _ALIGNED: Final = 24
 """Longer field names (permissions, mostly) do not push the values of the others to the right."""
-_STATUS: Final = {Status.DONE: "green", Status.FAILED: "red", Status.SKIPPED: "yellow"}
+_NOT_BEGUN: Final = "not begun: "
+"""How an apply begins the detail of what it skipped."""
+_STATUS: Final = {Status.DONE: "green", Status.FAILED: "red", Status.SKIPPED: "yellow", Status.WAITING: "yellow"}
 
 
 def plan(console: Console, planned: Planned, findings: Sequence[Finding]) -> None:
     """A tree for each tenant that has anything to show, what stops the run, and a summary line."""
     for item in planned.plans:
-        if item.actions or item.blocked or item.notes or item.unmanaged:
-            _whole(console, _tenant(item))
+        if item.actions or item.blocked or item.notes or item.unmanaged or item.waiting:
+            lines.tree(console, _tenant(item))
             console.print()
     unreadable(console, planned.unreadable)
     stopped(console, findings)
@@ -51,71 +49,114 @@ def plan(console: Console, planned: Planned, findings: Sequence[Finding]) -> Non
     line = f"Plan: {summary} ({words.plural(tenants, 'tenant')}"
     if planned.unreadable:
         line += f", {len(planned.unreadable)} of them could not be read"
-    console.print(Text(f"{line})", style="bold"), soft_wrap=True)
+    lines.prose(console, Text(f"{line})", style="bold"))
 
 
 def unreadable(console: Console, items: Iterable[Unreadable]) -> None:
-    """One line for each tenant that was left out, and why."""
+    """The tenants that were left out, and why: those that have the same reason on one line."""
+    reasons: dict[str, list[str]] = {}
     for item in items:
-        console.print(
-            Text.assemble(("error ", "bold red"), f"{item.tenant.name}: {printable(str(item.error))}"), soft_wrap=True
-        )
+        reasons.setdefault(str(item.error).removeprefix(f"{item.tenant.name}: "), []).append(item.tenant.name)
+    for reason, names in reasons.items():
+        lines.prose(console, _told("error", "bold red", f"{', '.join(names)}: {reason}"))
 
 
 def stopped(console: Console, findings: Iterable[Finding]) -> None:
     """One line for each guardrail that stops the run."""
     for finding in findings:
-        console.print(Text.assemble(("stopped ", "bold red"), printable(str(finding))), soft_wrap=True)
+        lines.prose(console, _told("stopped", "bold red", str(finding)))
 
 
 def results(console: Console, outcome: Sequence[TenantResult], left_out: Sequence[Unreadable] = ()) -> None:
-    """A table of what was done and where each secret is, then a summary line."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("object", "action", "secret", "version"):
-        right = column == "version"
-        table.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=right)
-    details: list[Text] = []
+    """A table of what was done and where each secret is, what stood in the way, then a summary line.
+
+    What was not begun is counted, not listed, and a reason is told once: a tenant that was stopped is one line.
+    """
+    rows = [row for tenant in outcome for row in _rows(tenant)]
+    if rows:
+        head = [Text(title, style="bold") for title in ("object", "action", "version", "secret")]
+        lines.table(console, [head, *rows])
+        console.print()
     for tenant in outcome:
-        if tenant.results:
-            table.add_row(Text(tenant.plan.tenant, style="bold"))
-        for result in tenant.results:
-            ended = "" if result.status is Status.DONE else f" {result.status}"
-            table.add_row(
-                Text(printable(f"  {result.action.object}")),
-                Text(f"{result.action.kind}{ended}", style=_STATUS[result.status]),
-                Text(printable(str(result.secret or ""))),
-                str(result.version or ""),
-            )
-            if result.status is not Status.DONE or (result.secret is not None and result.detail):
-                details.append(
-                    Text.assemble(
-                        (f"{result.status} ", _STATUS[result.status]),
-                        printable(f"{tenant.plan.tenant}: {result.action.object}: {result.detail}"),
-                    )
-                )
-        details += [
-            Text.assemble(("blocked ", "red"), printable(f"{tenant.plan.tenant}: {item.object}: {item.reason}"))
-            for item in tenant.plan.blocked
-        ]
-        if tenant.error is not None:
-            details.append(Text.assemble(("error ", "bold red"), printable(str(tenant.error))))
-    if table.row_count:
-        _whole(console, table)
-    for line in details:
-        console.print(line, soft_wrap=True)
+        for line in _details(tenant):
+            lines.prose(console, line)
+        for line in _by_hand(tenant):
+            lines.prose(console, line)
     unreadable(console, left_out)
-    console.print(Text(_closing(outcome, left_out), style="bold"), soft_wrap=True)
+    lines.prose(console, Text(_closing(outcome, left_out), style="bold"))
 
 
-def _whole(console: Console, item: Tree | Table) -> None:
-    """Print at a terminal's width; anywhere else at the width that it needs, for logs and pipes wrap by themselves."""
-    if console.is_terminal:
-        console.print(item)
-        return
-    options = console.options.update(width=_UNLIMITED)
-    width = Measurement.get(console, options, item).maximum
-    for line in console.render_lines(item, options.update(width=width), pad=False):
-        console.print(Text("".join(segment.text for segment in line).rstrip()), soft_wrap=True)
+def _rows(tenant: TenantResult) -> Iterator[list[Text]]:
+    begun = [result for result in tenant.results if result.status is not Status.SKIPPED]
+    if begun:
+        yield [Text(printable(tenant.plan.tenant), style="bold"), Text(), Text(), Text()]
+    for result in begun:
+        ended = "" if result.status is Status.DONE else f" {result.status}"
+        yield [
+            Text(printable(f"  {result.action.object}")),
+            Text(f"{result.action.kind}{ended}", style=_STATUS[result.status]),
+            Text(str(result.version or "")),
+            Text(printable(_secret(result))),
+        ]
+
+
+def _secret(result: Result) -> str:
+    if result.secret is not None or result.status is not Status.DONE:
+        return str(result.secret or "")
+    gone = words.deleted_secrets(result.action)
+    return f"{', '.join(map(str, gone))} (deleted)" if gone else ""
+
+
+def _details(tenant: TenantResult) -> Iterator[Text]:
+    """Everything about a tenant that the table does not say, each reason once."""
+    name = tenant.plan.tenant
+    groups: dict[tuple[Status, str], list[str]] = {}
+    for result in tenant.results:
+        if result.status is Status.WAITING:
+            continue
+        if result.status is not Status.DONE or (result.secret is not None and result.detail):
+            groups.setdefault((result.status, result.detail), []).append(str(result.action.object))
+    skipped = {detail: found for (status, detail), found in groups.items() if status is Status.SKIPPED}
+    told: list[str] = []
+    for (status, detail), found in groups.items():
+        if status is not Status.SKIPPED:
+            told.append(detail)
+            yield _told(status, _STATUS[status], f"{name}: {', '.join(dict.fromkeys(found))}: {detail}")
+    if tenant.error is not None:
+        error = str(tenant.error).removeprefix(f"{name}: ")
+        same = [detail for detail in skipped if _reason(detail, name) in error]
+        count = sum(len(skipped.pop(detail)) for detail in same)
+        begun = f"{words.plural(count, 'action')} {_NOT_BEGUN}" if count else ""
+        yield _told("error", "bold red", f"{name}: {begun}{error}")
+    for detail, found in skipped.items():
+        reason = _reason(detail, name)
+        if any(reason in one for one in told):
+            yield _told(
+                Status.SKIPPED, _STATUS[Status.SKIPPED], f"{name}: {words.plural(len(found), 'action')} not begun"
+            )
+        else:
+            yield _told(Status.SKIPPED, _STATUS[Status.SKIPPED], f"{name}: {words.several(found)}: {detail}")
+    for item in tenant.plan.blocked:
+        yield _told("blocked", "red", f"{name}: {item.object}: {item.reason}")
+
+
+def _by_hand(tenant: TenantResult) -> Iterator[Text]:
+    """What a person has to do now, asked for in this run or before."""
+    name = tenant.plan.tenant
+    for result in tenant.results:
+        if result.status is Status.WAITING:
+            yield _told("by hand", "bold yellow", f"{name}/{result.action.object}: {handoffs.asks(result.action)}")
+            yield from handoffs.of_steps(result.action.steps)
+    for waiting in tenant.plan.waiting:
+        yield from handoffs.of_waiting(name, waiting)
+
+
+def _reason(detail: str, tenant: str) -> str:
+    return detail.removeprefix(_NOT_BEGUN).removeprefix(f"{tenant}: ")
+
+
+def _told(what: str, style: str, text: str) -> Text:
+    return Text.assemble((f"{what} ", style), printable(text))
 
 
 def _closing(outcome: Sequence[TenantResult], left_out: Sequence[Unreadable]) -> str:
@@ -123,6 +164,9 @@ def _closing(outcome: Sequence[TenantResult], left_out: Sequence[Unreadable]) ->
     parts = [f"{counts[status]} {status}" for status in Status if counts[status]]
     secrets = sum(r.secret is not None for t in outcome for r in t.results)
     nothing = "nothing was done" if left_out or any(tenant.error for tenant in outcome) else "nothing to do"
+    still = sum(len(tenant.plan.waiting) for tenant in outcome)
+    if still:
+        parts.append(f"{words.plural(still, 'handoff')} still open")
     line = f"Apply: {', '.join(parts) or nothing}"
     return f"{line}; {words.plural(secrets, 'secret')} written to Vault" if secrets else line
 
@@ -141,6 +185,13 @@ def _tenant(item: TenantPlan) -> Tree:
             )
             branch = tree.add(label)
             _changes(branch, action)
+            for line in handoffs.of_steps(action.steps):
+                branch.add(line)
+    for waiting in item.waiting:
+        first, *steps = handoffs.of_waiting(item.tenant, waiting)
+        branch = tree.add(first)
+        for line in steps:
+            branch.add(line)
     for blocked in item.blocked:
         branch = tree.add(
             Text.assemble((printable(f"! {blocked.object} "), "bold red"), "blocked: ", printable(blocked.reason))
@@ -161,6 +212,10 @@ def _changes(branch: Tree, action: Action) -> None:
     width = max((len(change.path) for change in action.changes if len(change.path) <= _ALIGNED), default=0)
     for change in action.changes:
         branch.add(_change(change, width, created=action.kind is ActionKind.CREATE))
+    for path in words.deleted_secrets(action):
+        branch.add(
+            Text.assemble(("secret  ", "dim"), printable(str(path)), (" (deleted, with all its versions)", "red"))
+        )
 
 
 def _change(change: Change, width: int, *, created: bool) -> Text:

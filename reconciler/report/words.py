@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from reconciler.errors import printable
 from reconciler.model.action import Action, ActionKind, Operation, TenantPlan
+from reconciler.model.desired import VaultPath
 from reconciler.model.observed import Observed
 
 SYMBOL: Final[Mapping[ActionKind, str]] = {
@@ -51,6 +52,8 @@ def headline(action: Action) -> str:
     text = str(action.kind)
     if action.operation is Operation.RECORD and action.kind is ActionKind.UPDATE:
         text += " (our record only)"
+    if action.operation is Operation.HAND_OFF:
+        text += " by hand"
     if action.reason:
         text += f": {printable(action.reason)}"
     return text
@@ -62,16 +65,49 @@ def summary(plans: Iterable[TenantPlan]) -> str:
     counts = Counter(action.kind for plan in plans for action in plan.actions)
     blocked = sum(len(plan.blocked) for plan in plans)
     parts = [f"{counts[kind]} to {kind}" for kind in ActionKind if counts[kind]]
+    waiting = sum(len(plan.waiting) for plan in plans)
     if blocked:
         parts.append(f"{blocked} blocked")
+    if waiting:
+        parts.append(f"{plural(waiting, 'handoff')} open")
     return ", ".join(parts) if parts else "in sync, nothing to do"
 
 
 def unmanaged(items: Iterable[Observed], most: int = 8) -> str:
     """The objects that are not ours, by name and id; the rest counted."""
     items = tuple(items)
-    named = ", ".join(f"{item.kind}/{printable(item.name)} (id {printable(item.vendor_id)})" for item in items[:most])
+    named = ", ".join(f"{item.kind}/{printable(item.name)} ({_about(item)})" for item in items[:most])
     return named + (f" and {len(items) - most} more" if len(items) > most else "")
+
+
+def deleted_secrets(action: Action) -> tuple[VaultPath, ...]:
+    """Where the secrets lie that go with what is deleted. The current secret of a key that stays is not among them."""
+    record = action.record
+    if record is None:
+        return ()
+    previous = record.previous
+    moved = [VaultPath(previous.mount, previous.path)] if previous is not None and previous.path else []
+    if action.operation is Operation.DELETE:
+        current = [VaultPath(record.mount, record.path)] if record.path else []
+        return tuple(dict.fromkeys([*current, *moved]))
+    retires = action.operation is Operation.REMOVE and action.kind is ActionKind.RETIRE
+    return tuple(moved) if retires else ()
+
+
+def several(objects: Iterable[str], most: int = 5) -> str:
+    """`ApiKey/a`, or `3 actions (ApiKey/a, ApiKey/b)`: how many actions, and on which objects, the first ones named."""
+    objects = tuple(objects)
+    names = tuple(dict.fromkeys(objects))
+    if len(objects) == 1:
+        return names[0]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{plural(len(objects), 'action')} ({', '.join(names[:most])}{more})"
+
+
+def _about(item: Observed) -> str:
+    """An unmanaged object's id, and what is wrong with it by the vendor's own word."""
+    deprecated = item.facts.get("deprecated")
+    return f"id {printable(item.vendor_id)}" + (f"; deprecated: {printable(str(deprecated))}" if deprecated else "")
 
 
 def plural(count: int, noun: str) -> str:

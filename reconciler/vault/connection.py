@@ -78,11 +78,13 @@ class Vault:
         *,
         timeout: float = 30.0,
         sleep: Callable[[float], None] = time.sleep,
+        given_by: str = "the caller",
     ) -> None:
         import hvac.adapters  # type: ignore[import-untyped]  # noqa: PLC0415  a quarter of a second
 
         self.address = target.address
         self.identity: Identity = identity
+        self._server = failures.Server(target.address, given_by)
         self._adapter = hvac.adapters.RawAdapter(
             base_uri=target.address,
             namespace=target.namespace or None,
@@ -115,7 +117,8 @@ class Vault:
 
         Raises InvalidInput for what is missing, AuthenticationFailed for a refused login, RetryLater when Vault is away.
         """
-        vault = cls(settings.resolve(config, environ), identity, timeout=timeout, sleep=sleep)
+        target = settings.resolve(config, environ)
+        vault = cls(target, identity, timeout=timeout, sleep=sleep, given_by=_giver(environ))
         method = config.auth_plan if identity == "plan" else config.auth_apply
         try:
             vault._become(auth.login(vault, method, environ))
@@ -221,14 +224,15 @@ class Vault:
                 params=params,
             )
         except requests.RequestException as problem:
-            return failures.unreachable(problem, call, self.address)
+            return failures.unreachable(problem, call, self._server)
         self._hear_the_clock(response)
         content = _content(response)
         errors = [text for text in _errors(content) if not any(value in text for value in self._secrets_in(body))]
+        if not failures.like_vault(response.status_code, content, call, response.content.strip()):
+            return failures.stranger(response.status_code, call, self._server)
         if response.status_code in (200, 204, *expect):
-            well = content is not None or response.status_code != 200
-            return Answer(response.status_code, content or {}) if well else failures.garbled(call)
-        return failures.refused(response.status_code, errors, call, _retry_after(response))
+            return Answer(response.status_code, content or {})
+        return failures.refused(response.status_code, errors, call, self._server, _retry_after(response))
 
     def _secrets_in(self, body: Mapping[str, Any] | None) -> list[str]:
         """What an answer must not be quoted with if it echoes it."""
@@ -264,6 +268,12 @@ class Vault:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+def _giver(environ: Mapping[str, str]) -> str:
+    """Where the address of `settings.resolve` is from, for people who find that it is wrong."""
+    named = next((name for name in ("VAULT_ADDR", "BAO_ADDR") if environ.get(name)), "")
+    return f"{named} in the environment" if named else "spec.vault.address in reconciler.yaml"
 
 
 def uptime() -> float:

@@ -6,9 +6,9 @@ request or an exception of the HTTP library, for those hold the token and the bo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import requests
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
@@ -33,6 +33,11 @@ _LATER: Final = "run it again once Vault answers"
 _CAS_FAILED: Final = "did not match the current version"
 _UPGRADING: Final = "Upgrading from non-versioned to versioned"
 """What a KV v2 mount says for a moment after it was made."""
+_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
+"""What OpenSSL says when the other side does not speak TLS."""
+_MOUNT: Final = "sys/internal/ui/mounts/"
+_ENVELOPE: Final = frozenset({"errors", "warnings", "data", "auth", "request_id"})
+"""Every answer of Vault's to an API call has one of these, good or bad; a foreign server's JSON has hardly any."""
 _AWAY: Final = ("sealed", "standby", "not initialized", "active node", "not active", "shutting down", "perf standby")
 
 
@@ -56,13 +61,30 @@ class Call:
 
     @property
     def where(self) -> str:
-        """The place that errors name."""
-        return f"Vault {self.path}"
+        """The place that errors name: the path as policies write it, but for what no policy needs to name."""
+        if self.path.startswith(_MOUNT):
+            return f"Vault mount {self.path.removeprefix(_MOUNT)}/"
+        return "Vault" if self.path.startswith(("sys/", "auth/token/")) else f"Vault {self.path}"
 
 
-def unreachable(problem: requests.RequestException, call: Call, address: str) -> ReconcilerError:
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Who answers, or does not, and who said that this is Vault."""
+
+    address: str
+    given_by: str = "VAULT_ADDR or spec.vault.address"
+
+    @property
+    def hint(self) -> str:
+        """What to look at when the address may be wrong."""
+        return f"check the address {self.address}: it is from {self.given_by}"
+
+
+def unreachable(problem: requests.RequestException, call: Call, server: Server) -> ReconcilerError:
     """The error for a request that got no answer."""
-    where = call.where
+    where, address = call.where, server.address
+    if isinstance(problem, requests.exceptions.SSLError) and any(sign in str(problem) for sign in _NO_TLS):
+        return InvalidInput(f"what answers at {address} does not speak TLS (https)", where=where, hint=server.hint)
     if isinstance(problem, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(problem):
         return InvalidInput(
             f"the certificate of {address} cannot be verified", where=where, hint="set VAULT_CACERT to your CA's file"
@@ -70,7 +92,8 @@ def unreachable(problem: requests.RequestException, call: Call, address: str) ->
     if isinstance(problem, requests.exceptions.InvalidHeader):
         return InvalidInput("the Vault token holds characters that no token has", where=where, hint="check VAULT_TOKEN")
     if _never_sent(problem):
-        return RetryLater(f"Vault at {address} cannot be reached", where=where, hint=_LATER)
+        hint = f"{_LATER}; the address is from {server.given_by}"
+        return RetryLater(f"Vault at {address} cannot be reached", where=where, hint=hint)
     kind = "in time" if isinstance(problem, requests.Timeout) else "in full"
     if call.reads:
         return RetryLater(f"Vault at {address} did not answer {kind}", where=where, hint=_LATER)
@@ -85,7 +108,9 @@ def _never_sent(problem: requests.RequestException) -> bool:
     return isinstance(reason, NewConnectionError)
 
 
-def refused(status: int, errors: Sequence[str], call: Call, retry_after: float | None = None) -> ReconcilerError:
+def refused(
+    status: int, errors: Sequence[str], call: Call, server: Server, retry_after: float | None = None
+) -> ReconcilerError:
     """The error for an answer with an HTTP status that is no success."""
     where = call.where
     said = foreign("; ".join(errors)) if call.quotable else ""
@@ -101,7 +126,7 @@ def refused(status: int, errors: Sequence[str], call: Call, retry_after: float |
         return known
     if status < 400:
         return ContractBroken(
-            f"Vault answered HTTP {status}, a redirect that we do not follow", where=where, hint="check VAULT_ADDR"
+            f"Vault answered HTTP {status}, a redirect that we do not follow", where=where, hint=server.hint
         )
     if status < 500:
         return Rejected(f"Vault refused the call (HTTP {status}){quoted}", where=where)
@@ -156,10 +181,27 @@ def token_unknown(call: Call) -> AuthenticationFailed:
     )
 
 
-def garbled(call: Call) -> ReconcilerError:
-    """The error for a success whose content is not what Vault sends: a proxy's page, half a document."""
-    what = "the answer is not Vault's: no JSON object of the expected shape"
-    hint = "is VAULT_ADDR really Vault, or a proxy's login page?"
+def like_vault(status: int, content: Mapping[str, Any] | None, call: Call, text: bytes = b"?") -> bool:
+    """Whether an answer can be Vault's. Of a server that is away, or a proxy before it, nothing is expected."""
+    if status == 204 or status >= 500 or status == 429 or 300 <= status < 400:
+        return True
+    if status == 404 and (content == {} or (content is None and not text)):
+        return True  # so it says that there is nothing of the name to be patched
+    if content is None:
+        return False
+    return call.login or call.path == "sys/health" or not _ENVELOPE.isdisjoint(content)
+
+
+def stranger(status: int, call: Call, server: Server) -> ReconcilerError:
+    """The error for an answer that is not like Vault's: a proxy's page, another server, half a document."""
+    what = f"this does not answer like Vault or OpenBao (HTTP {status})"
+    hint = server.hint
+    if status == 400 and server.address.startswith("http:"):
+        hint += "; does it want https?"
+    elif status < 400:
+        hint += "; is it another server, or a proxy's login page?"
     if call.reads or call.login:
         return ContractBroken(what, where=call.where, hint=hint)
-    return OutcomeUnknown(what, where=call.where, hint=hint)
+    if status < 400:
+        return OutcomeUnknown(what, where=call.where, hint=hint)
+    return Rejected(what, where=call.where, hint=hint)

@@ -250,7 +250,8 @@ def _held_by(lease: Lease, tenant: str) -> LeaseHeld:
     return LeaseHeld(
         f"{lease.holder} holds the lease since {since} UTC, at least until {until}",
         where=tenant,
-        hint="wait for it with --lease-timeout SECONDS; if that run is dead, its lease ends by itself then",
+        hint="wait for it with --lease-timeout SECONDS; if that run is dead, its lease ends by itself then, "
+        f"or now by: reconciler unlock {tenant} --holder {lease.run}",
         holder=lease.holder,
         run=lease.run,
     )

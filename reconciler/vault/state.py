@@ -9,16 +9,26 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from reconciler.errors import Conflict, ContractBroken, InvalidInput, NotFound, ReconcilerError, Rejected, foreign
+from reconciler.errors import (
+    Conflict,
+    ContractBroken,
+    InvalidInput,
+    NotFound,
+    OutcomeUnknown,
+    ReconcilerError,
+    Rejected,
+    foreign,
+)  # fmt: skip
 from reconciler.model.desired import VaultPath
 from reconciler.model.state import FORMAT, Record, StateDocument
+from reconciler.suggest import did_you_mean
 from reconciler.vault import buckets
 from reconciler.vault.buckets import Bucket, Part
 from reconciler.vault.connection import Vault
@@ -28,6 +38,8 @@ _DOCUMENT: Final = "document"
 _ROOT_BYTES: Final = 800_000  # 1 MiB in Vault, where its quotes are escaped
 _KEEP_VERSIONS: Final = 10
 _READ_AGAIN: Final = 5
+_AMEND_TRIES: Final = 50
+_SHOWN: Final = 8
 
 
 class _Root(StateDocument):
@@ -111,6 +123,50 @@ class StateStore:
             raise
         self._remember(tenant, _Known(version, dict(objects), layout))
         return version
+
+    def amend(self, tenant: str, change: Callable[[StateDocument], StateDocument]) -> StateDocument:
+        """Change a document without holding its lease, and return it as it is then: for an emergency.
+
+        Check-and-set on what was read, as often as somebody else is faster: lease and records of a run at work stay as
+        they are. `change` may be called several times, and on its own result if an answer was lost. A change that
+        changes nothing writes nothing. NotFound if there is no document.
+        """
+        for _ in range(_AMEND_TRIES):
+            document, version = self.load(tenant)
+            if document is None:
+                raise NotFound("there is no state", where=self._where(tenant), hint=self.nearest(tenant))
+            wanted = change(document)
+            if wanted == document:
+                return document
+            try:
+                self.commit(wanted, version)
+            except (Conflict, OutcomeUnknown):
+                continue
+            return wanted
+        raise Conflict("the state keeps changing", where=self._where(tenant), hint="run it again")
+
+    def forget(self, tenant: str) -> int:
+        """The version that a commit must name to put a new document in the place of one that cannot be read any more."""
+        version = self._current_version(self.path(tenant))
+        self._remember(tenant, _Known(version, {}, ()))
+        return version
+
+    def tenants(self) -> tuple[str, ...]:
+        """The tenants of this estate that have a document, sorted. Needs `list` on the documents' metadata."""
+        folder = self.path("any")
+        self.vault.mounts.require_v2(folder.mount)
+        where = api_path(folder, "metadata").rpartition("/")[0]
+        answer = self.vault.call("LIST", where, need="list", expect=(404,))
+        names = map(str, answer.data.get("keys", ()))
+        return tuple(sorted(name for name in names if not name.endswith("/")))
+
+    def nearest(self, tenant: str) -> str:
+        """A hint for a name that may be mistyped; nothing where the names cannot be listed."""
+        try:
+            known = self.tenants()
+        except ReconcilerError:
+            return ""
+        return did_you_mean(tenant, known) or f"there are: {', '.join(known[:_SHOWN]) or 'none'}"
 
     # -- the root entry --------------------------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ def finishes(world: World) -> None:
 
 @pytest.mark.promise(3)
 @pytest.mark.parametrize("problem", [MemoryError("s3cret"), RuntimeError("s3cret")], ids=["memory", "bug"])
-@pytest.mark.parametrize("step", ["_store", "_verified", "_annotate", "_close"])
+@pytest.mark.parametrize("step", ["store", "_verified", "_annotate", "_close"])
 def test_promise_3_a_bug_ends_one_action(
     estate: World, monkeypatch: pytest.MonkeyPatch, step: str, problem: Exception
 ) -> None:
@@ -86,7 +86,7 @@ def test_promise_3_a_bug_before_the_first_action_ends_one_tenant(
     monkeypatch.setattr(ApplyRun, "_preflight", wrong)
     applied = estate.apply()
     assert applied.status == 4
-    assert "error east: internal error: KeyError at " in applied.out
+    assert "internal error: KeyError at " in applied.out
     assert estate.state("east").get("lease") is None
     assert estate.names("west") == ["one", "two"]
     monkeypatch.setattr(ApplyRun, "_preflight", right)

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.apply import run as running
 from reconciler.apply.result import TenantResult
-from reconciler.apply.tools import Tools
+from reconciler.apply.tools import Tools, holder
 from reconciler.errors import LeaseHeld, Rejected, RetryLater, Stopped
 from reconciler.model.desired import LevelRef
 from reconciler.model.outcome import ExitCode
@@ -159,8 +158,8 @@ def test_holder_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody() -> str:
         raise KeyError("uid not found")
 
-    monkeypatch.setattr(running.getpass, "getuser", nobody)
-    assert running.holder().startswith("uid ")
+    monkeypatch.setattr("reconciler.apply.tools.getpass.getuser", nobody)
+    assert holder().startswith("uid ")
 
 
 def test_key_whose_level_is_not_there() -> None:

@@ -36,6 +36,8 @@ def test_format_is_the_protocols() -> None:
         "provider",
         "endpoint",
         "credentials",
+        "options",
+        "endpointMap",
         "lease",
         "objects",
         "intents",

@@ -170,7 +170,7 @@ def test_expired_key_is_not_created() -> None:
     """An expired manifest creates nothing and says so; the very instant of expiry counts as expired."""
     result = fresh(desired_key(expires=NOW))
     assert (told(result), result.blocked) == ([], ())
-    assert [note.text for note in result.notes] == ["expired 2026-06-01 12:00Z: not created"]
+    assert [note.text for note in result.notes] == ["expired 2026-06-01T12:00:00Z: not created"]
 
 
 def test_absent_key_that_does_not_exist_needs_nothing() -> None:
@@ -184,7 +184,7 @@ def test_absent_key_that_does_not_exist_needs_nothing() -> None:
 GONE = [
     pytest.param(None, "taken out of Git", id="out of Git"),
     pytest.param(desired_key(state=KeyState.ABSENT), "state: absent", id="absent"),
-    pytest.param(desired_key(expires=NOW - timedelta(hours=1)), "expired 2026-06-01 11:00Z", id="expired"),
+    pytest.param(desired_key(expires=NOW - timedelta(hours=1)), "expired 2026-06-01T11:00:00Z", id="expired"),
 ]
 
 
@@ -369,7 +369,8 @@ def test_interrupted_rotation_keeps_the_old_generation(version: int, operation: 
     """The new generation is finished or recorded, and the old one retires after a whole overlap from now."""
     key = desired_key(rotation=b.rotation(90, 1))
     result = interrupted(
-        b.intent(generation=2, base_version=1), key=key, wanted=key, known=b.record(protect=True, owner="old"),
+        b.intent(generation=2, base_version=1, overlap=86400.0), key=key, wanted=key,
+        known=b.record(protect=True, owner="old"),
         keys=[found_key(key), found_key(key, "7", marked="k2")], version=version,
     )  # fmt: skip
     repair = next(action for action in result.actions if action.intent is not None)
@@ -498,21 +499,23 @@ def test_what_was_issued_during_a_revocation_only_ever_goes() -> None:
     """A run that issued while somebody revoked: its key is removed, its intent dropped, the tombstone stays."""
     known = b.record(revoked=TOMBSTONE)
     result = interrupted(b.intent(), known=known, keys=[found_key(KEY, "7", marked="k2")], version=1)
-    assert told(result) == [("repair", "record", SPLUNK), ("repair", "remove", SPLUNK)]
+    assert told(result) == [
+        ("repair", "record", SPLUNK), ("repair", "remove", SPLUNK), ("repair", "delete", SPLUNK),
+    ]  # fmt: skip
     assert result.actions[0].record == known
     assert result.actions[1].vendor_id == "7"
 
 
 def test_intent_of_a_revoked_key_without_a_key_is_dropped() -> None:
     """Nothing was issued: only the intent goes."""
-    result = interrupted(b.intent(), known=b.record(revoked=TOMBSTONE), version=1)
+    result = interrupted(b.intent(), known=b.record(revoked=TOMBSTONE), version=0)
     assert told(result) == [("repair", "record", SPLUNK)]
 
 
 def test_interrupted_regeneration_of_a_revoked_key_is_not_repaired() -> None:
-    """A revoked key gets no new secret."""
+    """A revoked key gets no new secret: if it lives on, it goes."""
     result = interrupted(REGENERATING, known=b.record(revoked=TOMBSTONE), keys=[found_key(KEY)], version=1)
-    assert (told(result), list(why_blocked(result))) == ([], [SPLUNK])
+    assert (told(result), list(why_blocked(result))) == ([("repair", "delete", SPLUNK)], [SPLUNK])
 
 
 def test_revoked_key_in_use_that_a_run_issued_stays() -> None:
@@ -521,7 +524,7 @@ def test_revoked_key_in_use_that_a_run_issued_stays() -> None:
         KEY, known=b.record(revoked=TOMBSTONE), keys=[found_key(KEY, "7", marked="k2")], own="7",
         state=b.document({b.level_id(): b.level_record(), KEY.id: b.record(revoked=TOMBSTONE)}, {KEY.id: b.intent()}),
     )  # fmt: skip
-    result = plan(desired_tenant([KEY]), seen)
+    result = plan(desired_tenant([KEY]), replace(seen, secrets={}))
     assert told(result) == []
     assert "id 7 is the key that the reconciler itself is using" in [item.reason for item in result.blocked]
 
@@ -662,7 +665,9 @@ def test_retiring_generation_waits_for_its_overlap() -> None:
     """Within the overlap the old generation is only noted, and no rotation starts."""
     result = retiring(wanted=desired_key(rotation=b.rotation(0.5, 0.25)))
     assert told(result) == []
-    assert [note.text for note in result.notes] == ["generation 1 (id 99) keeps working until 2026-06-01 17:00Z"]
+    assert [note.text for note in result.notes] == [
+        "generation 1 (id 99) keeps working until 2026-06-01 17:00Z; somebody still uses it (last on 2026-06-01 12:00Z)"
+    ]
     assert result.unmanaged == ()
 
 
@@ -744,7 +749,7 @@ def test_retiring_generation_with_another_expiry_is_left_alone() -> None:
     [
         (["Auditor", "Auditor"], "the vendor has 2 access levels named 'Auditor' (ids 50, 51)", ""),
         (["Auditors"], "the vendor has no access level named 'Auditor'", "did you mean 'Auditors'?"),
-        ([], "the vendor has no access level named 'Auditor'", "existing levels are found by their exact name"),
+        ([], "the vendor has no access level named 'Auditor'", "an existing access level is found by its exact name"),
     ],
 )
 def test_existing_level_that_is_ambiguous_or_missing(names: list[str], reason: str, hint: str) -> None:

@@ -273,7 +273,11 @@ def test_locking_does_not_free_a_level() -> None:
 
 def test_what_a_key_depends_on() -> None:
     """Our level as wanted, an existing one as found, nothing where the name decides nothing."""
-    index = LevelIndex(desired={"read": LEVEL}, by_vendor_name={"Auditor": [AUDITOR], "Twice": [AUDITOR, AUDITOR]})
+    names = {name: b.level_id(name) for name in ("read", "Auditor", "Twice")}
+    index = LevelIndex(
+        desired={names["read"]: LEVEL},
+        by_vendor_name={names["Auditor"]: [AUDITOR], names["Twice"]: [AUDITOR, AUDITOR]},
+    )
     assert index.dependency(LevelRef("read")) is LEVEL
     assert index.dependency(LevelRef("Auditor", existing=True)) is AUDITOR
     assert index.dependency(LevelRef("Twice", existing=True)) is None

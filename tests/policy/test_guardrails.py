@@ -54,7 +54,8 @@ def test_finding_says_what_to_do() -> None:
     """Rule, count, place, the limit in plain words, and the way out."""
     assert str(check([deletes(5, 10)], LIMITS)[0]) == (
         "deletes: 5 would be deleted of 10 objects in tenant dsm; the limit is 30 % and at most 10 "
-        "(up to 3 are always allowed). If this is meant, raise spec.limits.deletes in reconciler.yaml in a commit of its own"
+        "(up to 3 are always allowed). If this is meant, add --allow deletes:dsm, "
+        "or raise spec.limits.deletes in reconciler.yaml in a commit of its own"
     )
 
 

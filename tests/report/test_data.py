@@ -8,8 +8,9 @@ from typing import Any
 
 from reconciler.apply.result import Result, Status, TenantResult
 from reconciler.errors import LeaseHeld, RetryLater
+from reconciler.manifest.problems import InvalidManifests, Problem
 from reconciler.model.action import ActionKind, Note, Operation
-from reconciler.model.desired import VaultPath
+from reconciler.model.desired import Source, VaultPath
 from reconciler.model.estate import Limits
 from reconciler.model.outcome import ExitCode
 from reconciler.plan.run import Planned, PlannedTenant, Unreadable
@@ -39,7 +40,7 @@ def test_plan() -> None:
     assert (found["format"], found["estate"], found["manifests"]) == (1, str(b.ESTATE_ID), "d" * 64)
     (tenant,) = found["tenants"]
     assert list(tenant) == [
-        "tenant", "provider", "endpoint", "actions", "blocked", "notes", "unmanaged", "exitCode",
+        "tenant", "provider", "endpoint", "actions", "blocked", "waiting", "notes", "unmanaged", "exitCode",
     ]  # fmt: skip
     assert tenant["exitCode"] == 2
     create = tenant["actions"][1]
@@ -101,7 +102,37 @@ def test_results() -> None:
     assert (first["exitCode"], first["error"]) == (4, None)
     assert first["results"] == [
         {"object": "ApiKey/splunk", "kind": "create", "status": "done", "detail": "",
-         "secret": "secret/keys/dsm/splunk", "version": 3},
-        {"object": "ApiKey/jira", "kind": "update", "status": "failed", "detail": "no", "secret": None, "version": None},
+         "secret": "secret/keys/dsm/splunk", "version": 3, "deletedSecrets": []},
+        {"object": "ApiKey/jira", "kind": "update", "status": "failed", "detail": "no", "secret": None, "version": None,
+         "deletedSecrets": []},
     ]  # fmt: skip
     assert (second["exitCode"], second["error"], second["results"]) == (5, "held", [])
+
+
+def test_deletions_name_the_secrets_that_go_with_them() -> None:
+    """In the plan what will be deleted, in the result what was."""
+    moved = b.record(previous=b.previous(mount="secret", path="old/splunk"))
+    delete = action(ActionKind.DELETE, Operation.DELETE, record=moved)
+    (tenant,) = plan_data(tenant_plan(delete))["tenants"]
+    assert tenant["actions"][0]["deletesSecrets"] == ["secret/keys/dsm/splunk", "secret/old/splunk"]
+    results = (Result(delete, Status.DONE), Result(delete, Status.FAILED, "no"))
+    (tenant,) = data.results(ESTATE, [TenantResult(tenant_plan(), results)])["tenants"]
+    assert [item["deletedSecrets"] for item in tenant["results"]] == [
+        ["secret/keys/dsm/splunk", "secret/old/splunk"],
+        [],
+    ]
+
+
+def test_failure() -> None:
+    """What ended a command: where and why, what to do, and the problems of the manifests in the shape of `validate`."""
+    held = LeaseHeld("held by \x1b", where="dsm", hint="wait")
+    assert data.failure(held, ExitCode.LEASE_HELD) == {
+        "format": 1, "exitCode": 5, "error": "dsm: held by \ufffd", "hint": "wait", "problems": [],
+    }  # fmt: skip
+    wrong = InvalidManifests([Problem(Source("a.yaml", 3, 5), "is wrong", "do right", "dsm/ApiKey/x", code="type")])
+    found = json.loads(json.dumps(data.failure(wrong, ExitCode.ERROR)))
+    assert (found["error"], found["hint"], found["exitCode"]) == ("1 problem in 1 file", "", 1)
+    assert found["problems"] == [
+        {"file": "a.yaml", "line": 3, "column": 5, "severity": "error", "code": "type", "object": "dsm/ApiKey/x",
+         "message": "is wrong", "hint": "do right"},
+    ]  # fmt: skip

@@ -161,15 +161,132 @@ def test_results_say_where_each_secret_is() -> None:
             Result(action(name="late"), Status.SKIPPED, "not begun"),
         ),
     )
-    lines = [line.rstrip() for line in shown(text.results, [outcome]).splitlines()]
-    assert any("ApiKey/splunk" in line and "secret/keys/dsm/splunk" in line and line.endswith(" 3") for line in lines)
-    assert lines[-5:] == [
-        "done dsm: ApiKey/jira: not verified",
-        "failed dsm: ApiKey/bad: the vendor said no",
-        "skipped dsm: ApiKey/late: not begun",
-        "blocked dsm: ApiKey/stuck: no level",
-        "Apply: 2 done, 1 failed, 1 skipped; 2 secrets written to Vault",
+    assert shown(text.results, [outcome]) == (
+        "object           action         version  secret\n"
+        "dsm\n"
+        "  ApiKey/splunk  create         3        secret/keys/dsm/splunk\n"
+        "  ApiKey/jira    create         3        secret/keys/dsm/jira\n"
+        "  ApiKey/bad     create failed\n"
+        "\n"
+        "done dsm: ApiKey/jira: not verified\n"
+        "failed dsm: ApiKey/bad: the vendor said no\n"
+        "skipped dsm: ApiKey/late: not begun\n"
+        "blocked dsm: ApiKey/stuck: no level\n"
+        "Apply: 2 done, 1 failed, 1 skipped; 2 secrets written to Vault\n"
+    )
+
+
+def skipped(why: str, *names: str) -> tuple[Result, ...]:
+    return tuple(Result(action(name=name), Status.SKIPPED, f"not begun: {why}") for name in names)
+
+
+def test_what_stopped_a_tenant_is_told_once() -> None:
+    """One line with the reason and the number of actions, whether the error came before the first action or later."""
+    held = TenantResult(tenant_plan(), skipped("dsm: held by ci", *"abc"), LeaseHeld("held by ci", where="dsm"))
+    assert shown(text.results, [held]) == "error dsm: 3 actions not begun: held by ci\nApply: 3 skipped\n"
+    sealed = RetryLater("Vault is sealed", where="Vault x")
+    late = TenantResult(tenant_plan(), (done(), *skipped(str(sealed), "a")), sealed)
+    assert "\nerror dsm: 1 action not begun: Vault x: Vault is sealed\nApply: 1 done" in shown(text.results, [late])
+    lost = (Result(action(name="a"), Status.FAILED, "lease lost"), *skipped("lease lost", *"bcd"))
+    lines = shown(text.results, [TenantResult(tenant_plan(), lost)]).splitlines()
+    assert lines[-3:-1] == ["failed dsm: ApiKey/a: lease lost", "skipped dsm: 3 actions not begun"]
+
+
+def test_what_was_skipped_for_one_reason_is_one_line() -> None:
+    """Counted, with the first names; and so are objects that failed alike, with all of them."""
+    failed = tuple(Result(action(name=name), Status.FAILED, "no") for name in "yz")
+    results = (*failed, *skipped("level failed", *"aabcdefg"))
+    lines = shown(text.results, [TenantResult(tenant_plan(), results)]).splitlines()
+    assert lines[-3:-1] == [
+        "failed dsm: ApiKey/y, ApiKey/z: no",
+        "skipped dsm: 8 actions (ApiKey/a, ApiKey/b, ApiKey/c, ApiKey/d, ApiKey/e and 2 more): not begun: level failed",
     ]
+
+
+def test_tenants_that_cannot_be_read_for_one_reason_are_one_line() -> None:
+    """Each is named."""
+    items = [Unreadable(desired_tenant(name=name), RetryLater("Vault is sealed")) for name in ("east", "west")]
+    items.append(Unreadable(desired_tenant(name="north"), RetryLater("does not answer")))
+    assert shown(text.unreadable, items) == "error east, west: Vault is sealed\nerror north: does not answer\n"
+
+
+def test_deletions_name_the_secret_that_goes_with_them() -> None:
+    """Before and after; what failed or only retires deletes no current secret."""
+    delete = action(ActionKind.DELETE, Operation.DELETE, record=b.record())
+    retire = action(ActionKind.RETIRE, Operation.REMOVE, "jira", record=b.record(previous=b.previous()))
+    assert render(tenant_plan(delete, retire)).splitlines()[1:4] == [
+        "├── - ApiKey/splunk delete",
+        "│   └── secret  secret/keys/dsm/splunk (deleted, with all its versions)",
+        "└── - ApiKey/jira retire",
+    ]
+    results = (Result(delete, Status.DONE), Result(delete, Status.FAILED, "no"), Result(retire, Status.DONE))
+    lines = shown(text.results, [TenantResult(tenant_plan(), results)]).splitlines()
+    assert [line.split() for line in lines[2:5]] == [
+        ["ApiKey/splunk", "delete", "secret/keys/dsm/splunk", "(deleted)"],
+        ["ApiKey/splunk", "delete", "failed"],
+        ["ApiKey/jira", "retire"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation", "record", "gone"),
+    [
+        (ActionKind.DELETE, Operation.DELETE, None, []),
+        (ActionKind.DELETE, Operation.DELETE, b.level_record(), []),
+        (ActionKind.DELETE, Operation.DELETE, b.record(previous=b.previous()), ["secret/keys/dsm/splunk"]),
+        (ActionKind.RETIRE, Operation.REMOVE, b.record(previous=b.previous(mount="kv", path="p")), ["kv/p"]),
+        (ActionKind.REPAIR, Operation.REMOVE, b.record(previous=b.previous(mount="kv", path="p")), []),
+        (ActionKind.UPDATE, Operation.UPDATE, b.record(), []),
+    ],
+)
+def test_secrets_that_are_deleted(kind: ActionKind, operation: Operation, record: Any, gone: list[str]) -> None:
+    """Those of the record, and the one at a retiring generation's own path."""
+    assert [str(path) for path in words.deleted_secrets(action(kind, operation, record=record))] == gone
+
+
+# -- what a terminal can show --------------------------------------------------------------------------------------------
+
+
+def on_screen(printer: Any, *args: Any, width: int = 60) -> list[str]:
+    to = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, markup=False, emoji=False)
+    printer(to, *args)
+    return to.file.getvalue().splitlines()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_paths_are_never_folded_at_a_terminal() -> None:
+    """A path can be copied: it gets a line of its own, and the terminal breaks it, not we."""
+    path = VaultPath("secret", "/".join(["folder"] * 40))
+    result = replace(done(), secret=path, detail=f"see {path} for more")
+    lines = on_screen(text.results, [TenantResult(tenant_plan(), (result,))])
+    assert f"    {path}" in lines
+    assert str(path) in lines, "in prose, too"
+    delete = action(ActionKind.DELETE, Operation.DELETE, record=b.record(mount="secret", path=path.path))
+    assert any(line.endswith(str(path)) for line in on_screen(text.plan, planned(tenant_plan(delete)), ()))
+
+
+def test_words_are_whole_and_lines_end_with_them() -> None:
+    """Prose is wrapped between words, in the tree and below it, and no line ends with a space."""
+    said = "because " + " ".join(f"word{number}" for number in range(60))
+    plan = tenant_plan(action(reason=said), blocked=(Blocked(b.key_id("x"), said, said),), notes=(Note(None, said),))
+    lines = on_screen(text.plan, planned(plan), ())
+    lines += on_screen(text.results, [TenantResult(plan, (done(),), RetryLater(said))])
+    assert {word for line in lines for word in line.split() if word.startswith("word")} <= set(said.split())
+    assert max(map(len, lines)) <= 60
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert any(line.startswith("│   ") and "word" in line for line in lines), "the tree's guides go on"
+
+
+def test_ascii_where_nothing_else_can_be_shown() -> None:
+    """No question mark, no escape: every symbol of ours has a spelling in ASCII."""
+    raw = io.BytesIO()
+    to = Console(file=io.TextIOWrapper(raw, encoding="ascii", errors="strict"), width=60, markup=False)
+    kinds = tuple(action(kind, Operation.UPDATE, f"k{kind}", changes=(Change("a", "x", "y"),)) for kind in ActionKind)
+    text.plan(to, planned(tenant_plan(*kinds)), ())
+    to.file.flush()
+    out = raw.getvalue().decode("ascii")
+    assert "+-- +- ApiKey/kreplace replace" in out
+    assert "a  x -> y" in out
+    assert "?" not in out
 
 
 def test_results_of_nothing() -> None:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+from reconciler.apply.perform import without
 from reconciler.model.action import Action, ActionKind, Operation, TenantPlan
 from reconciler.model.desired import DesiredKey, DesiredTenant, KeyState, VaultPath
 from reconciler.model.mark import Mark
@@ -142,7 +143,7 @@ class World:
             run="r",
             action=IntentAction.CREATE if action.operation is Operation.ISSUE else IntentAction.REGENERATE,
             generation=action.generation, nonce=self.nonce(), base_version=action.base_version,
-            mount=path.mount, path=path.path, vendor_id=action.vendor_id,
+            mount=path.mount, path=path.path, vendor_id=action.vendor_id, overlap=action.overlap.total_seconds(),
         )  # fmt: skip
         if action.intent is not None and action.intent.action is IntentAction.CREATE:
             intent = action.intent.model_copy(update={"base_version": action.base_version})
@@ -179,12 +180,11 @@ class World:
             before = current.previous
         elif action.operation is Operation.REGENERATE:
             before = action.record.previous if action.record else None
-        elif current is not None and action.kind is ActionKind.ROTATE:
+        elif current is not None and action.observed is not None:
             moved = (current.mount, current.path) != (intent.mount, intent.path)
-            assert action.key.rotation is not None
             before = Previous(
                 vendor_id=current.vendor_id, generation=current.generation, nonce=current.nonce,
-                until=self.now + action.key.rotation.overlap,
+                until=self.now + action.overlap,
                 mount=current.mount if moved else "", path=current.path if moved else "",
             )  # fmt: skip
         elif current is not None:
@@ -241,11 +241,11 @@ class World:
         record = action.record
         assert record is not None
         for one in [record, *([record.previous] if record.previous else [])]:
-            self._kill(action.object.kind, one.vendor_id)
+            if one.vendor_id:
+                self._kill(action.object.kind, one.vendor_id)
             if one.path:
                 self._forget(VaultPath(one.mount, one.path))
-        name = str(action.object)
-        self._commit(lambda document: document.record(name, None).intend(name, None))
+        self._commit(lambda document: without(document, action.object))
 
     def _remove(self, action: Action) -> None:
         self._kill(action.object.kind, action.vendor_id)
@@ -302,7 +302,7 @@ class World:
                 continue
             assert name not in self.document.intents or record is None
             if gone:
-                assert record is None
+                assert record is None or (record.revoked is not None and not record.vendor_id)  # a tombstone stays
                 continue
             assert record is not None
             found = self.keys[record.vendor_id]

@@ -101,6 +101,7 @@ spec:
               endpoint: {trend.endpoint}
               credentials: {{vault: {{mount: {self.kv}, path: credentials/{name}}}}}
               secrets: {{mount: {self.kv}, path: "keys/{{tenant}}/{{key}}"}}
+              onRemoval: delete
             """
             + textwrap.indent(textwrap.dedent(spec), " " * 14),
         )

@@ -244,13 +244,37 @@ def test_a_proxys_page_is_not_an_answer(proxied: tuple[Sandbox, Proxy]) -> None:
     sandbox, proxy = proxied
     vault = sandbox.connect()
     proxy.always(Instead(200, "<html>please log in</html>"))
-    with pytest.raises(ContractBroken, match="proxy's login page"):
+    with pytest.raises(ContractBroken, match="does not answer like Vault or OpenBao"):
         vault.call("GET", "x/y", need="read")
     with pytest.raises(OutcomeUnknown):
         vault.call("POST", "x/y", need="update", body={})
     proxy.always(Instead(200, "[]"))
     with pytest.raises(ContractBroken):
         vault.call("GET", "x/y", need="read")
+
+
+@pytest.mark.parametrize("body", ["<html>", '{"message":"hello"}', "[]"])
+@pytest.mark.parametrize("status", [200, 403, 404])
+@pytest.mark.parametrize("given_by", ["VAULT_ADDR", "BAO_ADDR", "spec.vault.address in reconciler.yaml"])
+def test_a_server_that_is_not_vault_is_named_with_the_source_of_its_address(
+    proxied: tuple[Sandbox, Proxy], body: str, status: int, given_by: str
+) -> None:
+    """At the first call, once, and not as a matter of permissions, of mounts or of what is not there."""
+    sandbox, proxy = proxied
+    proxy.always(Instead(status, body))
+    environ = {given_by: proxy.address, "VAULT_TOKEN": "x"} if "_ADDR" in given_by else {"VAULT_TOKEN": "x"}
+    with pytest.raises(ContractBroken, match=f"is from {given_by}") as caught:
+        sandbox.connect(environ=environ).mounts.require_v2("kv")
+    assert str(caught.value).startswith("Vault mount kv/: this does not answer like Vault or OpenBao")
+    assert len(proxy.seen) == 1
+
+
+def test_https_to_a_server_without_tls(sandbox: Sandbox) -> None:
+    """Said at once, for waiting does not help."""
+    config = VaultConfig(address=sandbox.server.address.replace("http:", "https:"))
+    with pytest.raises(InvalidInput, match="does not speak TLS") as caught:
+        sandbox.connect(config=config).mounts.require_v2("kv")
+    assert "spec.vault.address in reconciler.yaml" in caught.value.hint
 
 
 def test_redirects_are_followed_to_the_active_node_only(proxied: tuple[Sandbox, Proxy]) -> None:

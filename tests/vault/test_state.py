@@ -12,7 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import Conflict, ContractBroken, InvalidInput, NotFound, NotPermitted, OutcomeUnknown, Rejected
-from reconciler.model.state import Intent, IntentAction, Lease, Phase, Previous, Record, Revoked, StateDocument
+from reconciler.model.state import (
+    Handoff,
+    HandoffAction,
+    Intent,
+    IntentAction,
+    Lease,
+    Phase,
+    Previous,
+    Record,
+    Revoked,
+    StateDocument,
+)
 from reconciler.vault import buckets, state
 from reconciler.vault.buckets import Bucket
 from tests.support.openbao import ESTATE, Sandbox, empty_state
@@ -21,7 +32,7 @@ from tests.support.troubled import LOST, Instead, Proxy
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 FULL = Record(
     vendor_id="17", generation=3, nonce="n" * 16, phase=Phase.BLOCKED, mount="secret", path="a/b", version=7, issued_at=NOW,
-    expires=NOW, owner="me", protect=True, handoff={"step": None, "list": [1, "x"]},
+    expires=NOW, owner="me", protect=True, handoff=Handoff(action=HandoffAction.DELETE, opened=NOW, by="ann", wanted="ab"),
     previous=Previous(vendor_id="16", generation=2, nonce="m" * 16, until=NOW),
     revoked=Revoked(at=NOW, by="me", reason="leak"),
 )  # fmt: skip

@@ -1,0 +1,180 @@
+"""Handoffs: asking a person, and taking in what the person brings back.
+
+What was asked is remembered in the state before anybody acts: in the intent of a new key or secret, in the record of what
+exists. So a second run asks for nothing twice, and the mark that the person enters is one that we know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from reconciler.apply.issue import Stored, intent_for, settle, store
+from reconciler.apply.journal import dropped
+from reconciler.apply.perform import without
+from reconciler.apply.tools import Tools, applied_to
+from reconciler.errors import Conflict, InvalidInput, Rejected
+from reconciler.model.action import Action, Operation, TenantPlan, Waiting
+from reconciler.model.desired import VaultPath
+from reconciler.model.names import Kind, ObjectId
+from reconciler.model.state import Handoff, Intent, Record, StateDocument
+from reconciler.plan.handoff import HANDOFF_ACTIONS, digest_of, mark_of
+from reconciler.plan.run import replan
+from reconciler.providers.base import Issued, Verification
+
+_MAKES: Final = frozenset({Operation.CREATE, Operation.ISSUE, Operation.REGENERATE})
+
+
+def open_handoff(tools: Tools, action: Action, by: str) -> None:
+    """Remember that a person was asked, who asked and for what."""
+    by_hand = action.by_hand or action.operation
+    handoff = Handoff(
+        action=HANDOFF_ACTIONS[by_hand], opened=tools.access.vault.now(), by=by, wanted=digest_of(action.steps)
+    )
+    name = str(action.object)
+    if by_hand in _MAKES:
+        planned = replace(action, operation=by_hand, by_hand=None)
+        intent = intent_for(tools, planned).model_copy(
+            update={"handoff": handoff, "nonce": mark_of(tools.owner_tag, planned).nonce}
+        )
+        tools.journal.later(lambda document: document.intend(name, intent))
+        return
+
+    def remember(document: StateDocument) -> StateDocument:
+        record = document.objects.get(name)
+        return document.record(name, record.model_copy(update={"handoff": handoff})) if record else document
+
+    tools.journal.later(remember)
+
+
+def find(plan: TenantPlan, name: ObjectId) -> Waiting:
+    """The open handoff of an object; InvalidInput if there is none."""
+    waiting = next((item for item in plan.waiting if item.object == name), None)
+    if waiting is not None:
+        return waiting
+    where = f"{plan.tenant}/{name}"
+    if any(action.object == name and action.operation is Operation.HAND_OFF for action in plan.actions):
+        raise InvalidInput(
+            "nobody has been asked for it yet, or for something else than is wanted now",
+            where=where,
+            hint="run `reconciler apply`: it opens the handoff",
+        )
+    raise InvalidInput("no handoff is open for it", where=where, hint="`reconciler handoff` lists those that are open")
+
+
+def still_open(tools: Tools, waiting: Waiting) -> Waiting:
+    """The same handoff as it is now, under the lease; Conflict if it has changed since the person was asked."""
+    again = find(replan(tools.access, tools.tenant), waiting.object)
+    before, now = waiting.intent, again.intent
+    if (before and before.nonce) != (now and now.nonce) or again.action.wanted != waiting.action.wanted:
+        raise Conflict("what is wanted has changed meanwhile", where=str(waiting.object), hint="look at it again")
+    return again
+
+
+def take_in(tools: Tools, waiting: Waiting, issued: Issued, *, unverified: bool = False) -> Stored:
+    """Verify and store the secret of a key that a person made, and close its handoff.
+
+    InvalidInput, with nothing written, if it is not the key that was asked for or does not authenticate; `unverified`
+    takes one of which that cannot be told from here.
+    """
+    intent, action = _intent(waiting), waiting.action
+    if action.operation is Operation.ISSUE:
+        tools.level_id(action)  # it may be a handoff of its own, to be completed first
+    _check_identity(tools, waiting, issued)
+    verification = tools.tenant.session.verify(issued)
+    if verification is Verification.BAD:
+        raise InvalidInput(
+            "the vendor does not accept this id and secret",
+            where=str(waiting.object),
+            hint="nothing was written; a secret that is lost can be generated anew in the console",
+        )
+    if verification is Verification.UNVERIFIABLE and not unverified:
+        raise InvalidInput(
+            "it cannot be told from here whether this id and secret are good (an address restriction, or a locked key?)",
+            where=str(waiting.object),
+            hint="nothing was written; if you are sure of them, add --unverified",
+        )
+    path = VaultPath(intent.mount, intent.path)
+    version = store(tools, path, issued, intent.base_version, on_top=waiting.action.operation is Operation.REGENERATE)
+    stored = Stored(path, version, verification)
+    settle(tools, action, intent, stored, issued)
+    tools.journal.flush()
+    return stored
+
+
+def _check_identity(tools: Tools, waiting: Waiting, issued: Issued) -> None:
+    if waiting.action.operation is Operation.REGENERATE:
+        wanted = waiting.action.record.vendor_id if waiting.action.record else ""
+        if issued.vendor_id != wanted:
+            what = f"this is key {issued.vendor_id}, and a new secret was asked for key {wanted}"
+            raise InvalidInput(what, where=str(waiting.object), hint="nothing was written")
+        return
+    for name, record in tools.journal.document.objects.items():
+        if issued.vendor_id in {record.vendor_id, record.previous.vendor_id if record.previous else ""}:
+            what = f"key {issued.vendor_id} is {name} already: a new key was asked for"
+            raise InvalidInput(what, where=str(waiting.object), hint="nothing was written")
+
+
+def confirm(tools: Tools, waiting: Waiting) -> str:
+    """A person says that a change or a removal is done: remember it, and remove a removed key's secret. Says what it did."""
+    name, record = str(waiting.object), waiting.action.record
+    if record is None:  # pragma: no cover  a mistake of ours, for the type checker
+        raise AssertionError("only what is recorded can be changed or removed by hand")
+    if waiting.action.operation is Operation.UPDATE:
+        names = {change.path.split(".")[0] for change in waiting.action.changes}
+        asked = {field: value for field, value in applied_to(tools, waiting.action).items() if field in names}
+
+        planned = waiting.action.record
+        moved = {}
+        if waiting.action.desired is None and planned is not None:  # a quarantine
+            moved = {"phase": planned.phase, "quarantine_until": planned.quarantine_until}
+
+        def changed(document: StateDocument) -> StateDocument:
+            known = document.objects.get(name, record)
+            return document.record(
+                name,
+                known.model_copy(update={"handoff": None, "applied": {**known.applied, **asked}, **moved}),
+            )
+
+        tools.journal.flush(changed)
+        return "remembered as it is now wanted"
+    return _confirm_removal(tools, waiting, record)
+
+
+def _confirm_removal(tools: Tools, waiting: Waiting, record: Record) -> str:
+    name = str(waiting.object)
+    previous = record.previous
+    if waiting.action.operation is Operation.REMOVE and previous is not None:
+        if previous.path:
+            tools.access.secrets.delete_all_versions(VaultPath(previous.mount, previous.path))
+
+        def retired(document: StateDocument) -> StateDocument:
+            known = document.objects.get(name, record)
+            return document.record(name, known.model_copy(update={"handoff": None, "previous": None}))
+
+        tools.journal.flush(retired)
+        return f"generation {previous.generation} is forgotten"
+    if waiting.object.kind is Kind.API_KEY and record.path:
+        tools.access.secrets.delete_all_versions(VaultPath(record.mount, record.path), up_to=record.version)
+    tools.journal.flush(lambda document: without(document, waiting.object))
+    return "the record is removed, and its secret"
+
+
+def cancel(tools: Tools, waiting: Waiting) -> None:
+    """Give a handoff up. What is still wanted will be asked for again by the next run."""
+    name = str(waiting.object)
+    if waiting.action.operation in _MAKES:
+        tools.journal.flush(dropped(waiting.object, _intent(waiting)))
+        return
+
+    def forget(document: StateDocument) -> StateDocument:
+        record = document.objects.get(name)
+        return document.record(name, record.model_copy(update={"handoff": None})) if record else document
+
+    tools.journal.flush(forget)
+
+
+def _intent(waiting: Waiting) -> Intent:
+    if waiting.intent is None:
+        raise Rejected(f"no new key was asked for {waiting.object}", hint="see `reconciler handoff`")
+    return waiting.intent

@@ -1,0 +1,64 @@
+"""What a run at work does when somebody revokes a key meanwhile: it gives way.
+
+The tombstone reaches a run with the next commit that it makes. From then on the run begins nothing more for that key, and
+what it has brought about in the meantime goes: the key, every version of the secret, the intent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from reconciler.apply.emergency import Scene, Trail, carriers, end
+from reconciler.apply.journal import dropped
+from reconciler.apply.tools import Tools
+from reconciler.errors import ReconcilerError
+from reconciler.model.action import Action
+from reconciler.model.names import Kind, ObjectId
+from reconciler.model.state import Intent, StateDocument
+
+
+def is_overtaken(document: StateDocument, action: Action) -> bool:
+    """Whether the action's key has been revoked since the action was planned."""
+    if action.object.kind is not Kind.API_KEY:
+        return False
+    record = document.objects.get(str(action.object))
+    known = action.record.revoked if action.record is not None else None
+    return record is not None and record.revoked is not None and record.revoked != known
+
+
+def give_way(tools: Tools, actions: Iterable[Action], intents: Mapping[ObjectId, Intent]) -> tuple[str, ...]:
+    """End what these actions, which were carried out, have made of keys that are revoked by now; what could not be ended.
+
+    Costs one read of the vendor's list if there is any such key, else nothing. Intents of this run are dropped only where
+    everything is ended: else the next run, or the next `revoke`, finds them.
+    """
+    document = tools.journal.document
+    names = sorted({action.object for action in actions if is_overtaken(document, action)})
+    if not names:
+        return ()
+    left: list[str] = []
+    trails = [Trail(name, document.objects[str(name)], _intent(document, intents, name)) for name in names]
+    try:
+        observed = tools.tenant.session.observe([key for trail in trails for key in trail.known(tools.owner_tag)])
+        scene = Scene(observed, document, tools.owner_tag)
+        for trail in trails:
+            problems = _end_all(tools, scene, trail)
+            left += problems
+            if trail.intent is not None and not problems:
+                tools.journal.later(dropped(trail.name, trail.intent))
+    except ReconcilerError as problem:
+        left.append(f"revoked meanwhile, and what this run made of them may still work: {problem}")
+    return tuple(left)
+
+
+def _end_all(tools: Tools, scene: Scene, trail: Trail) -> Sequence[str]:
+    ended = [end(tools.tenant, scene, trail, item) for item in carriers(scene, trail).keys]
+    if not any(one.own for one in ended):
+        for path in trail.paths:
+            if tools.access.secrets.metadata(path).current_version:
+                tools.access.secrets.delete_all_versions(path)
+    return [f"{trail.name}: {one.left}" for one in ended if one.left]
+
+
+def _intent(document: StateDocument, intents: Mapping[ObjectId, Intent], name: ObjectId) -> Intent | None:
+    return document.intents.get(str(name)) or intents.get(name)
