@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import Terminal, estate_option, exit_codes, format_option, target_option, trust_option
+from reconciler.cli.interrupt import interruptible
+from reconciler.cli.options import (
+    Terminal,
+    allow_option,
+    estate_option,
+    exit_codes,
+    format_option,
+    target_option,
+    trust_option,
+)
 from reconciler.errors import Conflict, InvalidInput
 from reconciler.model.outcome import ExitCode, combine
 
@@ -19,7 +28,17 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog=exit_codes([ExitCode.DONE, ExitCode.ERROR, ExitCode.STOPPED, ExitCode.PARTIAL, ExitCode.LEASE_HELD])
+    epilog=exit_codes(
+        {
+            ExitCode.DONE: ExitCode.DONE.meaning,
+            ExitCode.ERROR: "error, or the answer was no; no action was carried out",
+            ExitCode.STOPPED: ExitCode.STOPPED.meaning,
+            ExitCode.PARTIAL: "finished in part: actions failed, or Ctrl-C interrupted it; run again",
+            ExitCode.LEASE_HELD: ExitCode.LEASE_HELD.meaning,
+            ExitCode.HANDOFF: ExitCode.HANDOFF.meaning,
+        },
+        interrupted="interrupted before the work began, or twice",
+    )
 )
 @click.argument("plan_file", type=click.Path(path_type=Path, dir_okay=False, exists=True), required=False)
 @estate_option
@@ -29,6 +48,7 @@ if TYPE_CHECKING:
     help="How long to wait for a tenant that another run is at work on.",
 )  # fmt: skip
 @target_option
+@allow_option
 @trust_option
 @format_option("text", "json")
 @click.pass_obj
@@ -39,6 +59,7 @@ def command(
     auto_approve: bool,
     lease_timeout: float,
     target: tuple[str, ...],
+    allow: tuple[str, ...],
     trust_endpoints: bool,
     output_format: str,
 ) -> ExitCode:
@@ -47,6 +68,27 @@ def command(
     Each generated secret goes from the vendor's answer straight to Vault; the table at the end says where it is. Run it
     again after any failure: it goes on where it stopped.
     """
+    from reconciler.cli.estate import told_in
+
+    with told_in(output_format):
+        return _apply(
+            terminal, plan_file, estate, auto_approve=auto_approve, lease_timeout=lease_timeout, targets=target,
+            allowed=allow, trust_endpoints=trust_endpoints, output_format=output_format,
+        )  # fmt: skip
+
+
+def _apply(
+    terminal: Terminal,
+    plan_file: Path | None,
+    estate: Path,
+    *,
+    auto_approve: bool,
+    lease_timeout: float,
+    targets: tuple[str, ...],
+    allowed: tuple[str, ...],
+    trust_endpoints: bool,
+    output_format: str,
+) -> ExitCode:
     import json
 
     from reconciler.apply.run import ApplyRun
@@ -54,14 +96,14 @@ def command(
     from reconciler.plan import saved
     from reconciler.report import data, text
 
-    if plan_file is not None and target:
+    if plan_file is not None and targets:
         raise InvalidInput("a saved plan is applied as it is", hint="leave --target out, or plan with it")
     asks = sys.stdin is not None and sys.stdin.isatty() and not auto_approve
     if not asks and not auto_approve:
         raise InvalidInput("nobody can be asked here", hint="review the plan first, then apply it with --auto-approve")
     with access(estate, "apply", trust_endpoints=trust_endpoints) as run:
         loaded = saved.load(plan_file, run.estate) if plan_file is not None else None
-        planned, findings = make_plan(run, target)
+        planned, findings = make_plan(run, targets, allowed)
         try:
             if loaded is not None:
                 planned = _as_saved(planned, loaded)
@@ -78,11 +120,9 @@ def command(
             if asks and wanted and not click.confirm("Apply these changes?", err=True):
                 click.echo("nothing was changed", err=True)
                 return ExitCode.ERROR
-            steps = ApplyRun(
-                run, fresh=not asks, lease_timeout=lease_timeout,
-                progress=_progress,
-            )  # fmt: skip
-            outcome = steps.apply_all(planned.readable)
+            with interruptible() as stop:
+                steps = ApplyRun(run, fresh=not asks, lease_timeout=lease_timeout, progress=_progress, stop=stop)
+                outcome = steps.apply_all(planned.readable)
         finally:
             planned.close()
         if output_format == "json":
@@ -113,5 +153,6 @@ def _as_saved(planned: Planned, loaded: SavedPlan) -> Planned:
 
 
 def _progress(tenant: str, result: Result) -> None:
-    if sys.stderr.isatty():
+    """A line for each action that ended. What was not begun is counted in the end, not listed here."""
+    if sys.stderr.isatty() and str(result.status) != "skipped":
         click.echo(f"{tenant}: {result.action.object}: {result.action.kind}: {result.status}", err=True)

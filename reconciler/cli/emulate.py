@@ -82,6 +82,7 @@ def command(
     \b
     {"PROVIDER": {"endpoint": "http://127.0.0.1:PORT/…", "credentials": {…}}}
 
+    Where a product's tenants need options, they stand in "options".
     With --tls there is also "caCert", the file with the certificate to trust; with --tenants also "tenants", a list of
     endpoints and credentials. The credentials are good for these emulators only, which is why this is the one command
     that prints any: do not let it run where others can reach this machine's loopback address and should not.
@@ -116,7 +117,10 @@ def command(
                 for fault in _parsed(faults):
                     emulator.faults.add(fault)
                 endpoint = server.mount(emulator, f"tenant-{tenant}" if tenants > 1 else "")
-                served.append({"endpoint": endpoint, "credentials": dict(emulator.credentials)})
+                one = {"endpoint": endpoint, "credentials": dict(emulator.credentials)}
+                served.append(
+                    {**one, **({"options": dict(emulator.tenant_options)} if emulator.tenant_options else {})}
+                )
             ready[provider] = dict(served[0])
             if server.ca_cert:
                 ready[provider]["caCert"] = server.ca_cert

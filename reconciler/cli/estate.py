@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from typing import Literal
 
 import click
 
+from reconciler.cli.options import exit_code
+from reconciler.errors import InvalidInput, ReconcilerError, printable
 from reconciler.model.action import TenantPlan
 from reconciler.model.estate import Estate
 from reconciler.model.outcome import ExitCode
@@ -21,17 +24,36 @@ from reconciler.policy.guardrails import Finding, check, spread_rotations
 
 
 @contextmanager
-def access(folder: Path, identity: Literal["plan", "apply"], *, trust_endpoints: bool) -> Iterator[Access]:
+def access(
+    folder: Path, identity: Literal["plan", "apply"], *, trust_endpoints: bool, may_be_empty: bool = False
+) -> Iterator[Access]:
     """Load the estate, log in to Vault, and log out at the end. Raises the errors of both, before any vendor call."""
     from reconciler.manifest import load_estate
+
+    estate = load_estate(folder, may_be_empty=may_be_empty)
+    for warning in estate.warnings:  # each says itself that it is one, and where
+        click.echo(warning, err=True)
+    with connected(estate, identity, trust_endpoints=trust_endpoints) as run:
+        yield run
+
+
+@contextmanager
+def without_manifests(folder: Path, identity: Literal["plan", "apply"], *, trust_endpoints: bool) -> Iterator[Access]:
+    """The same from `reconciler.yaml` alone: the estate has no tenants, and a broken manifest stops nobody."""
+    from reconciler.manifest.alone import load_settings
+
+    with connected(load_settings(folder), identity, trust_endpoints=trust_endpoints) as run:
+        yield run
+
+
+@contextmanager
+def connected(estate: Estate, identity: Literal["plan", "apply"], *, trust_endpoints: bool) -> Iterator[Access]:
+    """Log in to the estate's Vault, and log out at the end."""
     from reconciler.providers.base import ConnectionSettings
     from reconciler.vault.connection import Vault
     from reconciler.vault.secrets import SecretStore
     from reconciler.vault.state import StateStore
 
-    estate = load_estate(folder)
-    for warning in estate.warnings:
-        click.echo(f"warning: {warning}", err=True)
     vault = Vault.connect(
         estate.vault, identity=identity, environ=os.environ, timeout=_vault_timeout(estate), sleep=sleep
     )
@@ -53,21 +75,47 @@ def access(folder: Path, identity: Literal["plan", "apply"], *, trust_endpoints:
         )
 
 
+@contextmanager
+def told_in(output_format: str) -> Iterator[None]:
+    """Who asked for JSON gets an error that ends the command as JSON too, on standard output. It goes on its way then."""
+    try:
+        yield
+    except ReconcilerError as error:
+        if output_format == "json":
+            from reconciler.report import data
+
+            click.echo(json.dumps(data.failure(error, exit_code(error)), indent=2))
+        raise
+
+
 def _vault_timeout(estate: Estate) -> float:
     """A call to Vault, like one to a vendor, must not outlive the lease; five seconds it may always take."""
     return min(max(estate.timeouts.call, 5.0), 30.0)
 
 
-def make_plan(run: Access, targets: Sequence[str]) -> tuple[Planned, tuple[Finding, ...]]:
-    """Plan the chosen tenants, check the guardrails over everything in them, then narrow to the targets."""
+def make_plan(run: Access, targets: Sequence[str], allowed: Sequence[str] = ()) -> tuple[Planned, tuple[Finding, ...]]:
+    """Plan the chosen tenants, check the guardrails over everything in them, then narrow to the targets.
+
+    `allowed` names findings (`RULE:TENANT`) that do not stop this run; InvalidInput for one that nothing was found of.
+    """
     parsed = [Target.parse(text) for text in targets]
     chosen = tenants(run.estate.tenants, parsed)
     planned = plan_all(run, chosen)
-    findings = check(planned.plans, run.estate.limits)
+    findings = without_allowed(check(planned.plans, run.estate.limits), allowed)
     for item in planned.readable:
         refuse_unknown(item.tenant.desired, item.plan, parsed)
     spread = spread_rotations(planned.plans, run.estate.limits.rotations)
     return planned.with_plans([narrow(plan, parsed) for plan in spread]), findings
+
+
+def without_allowed(findings: Sequence[Finding], allowed: Sequence[str]) -> tuple[Finding, ...]:
+    """The findings that nobody allowed. InvalidInput for a name that no finding has: it would be a blank cheque."""
+    names = [finding.name for finding in findings]
+    for name in allowed:
+        if name not in names:
+            hint = f"--allow takes what a finding names, here: {', '.join(sorted(set(names)))}" if names else ""
+            raise InvalidInput(f"--allow {printable(name)}: no guardrail stops this run under that name", hint=hint)
+    return tuple(finding for finding in findings if finding.name not in allowed)
 
 
 def plan_codes(planned: Planned, findings: Sequence[Finding], *, detailed: bool) -> dict[str, ExitCode]:
@@ -81,4 +129,6 @@ def _plan_code(plan: TenantPlan, stopped: set[str], *, detailed: bool) -> ExitCo
         return ExitCode.STOPPED
     if plan.blocked:
         return ExitCode.PARTIAL
-    return ExitCode.PENDING if detailed and plan.actions else ExitCode.DONE
+    if not detailed:
+        return ExitCode.DONE
+    return ExitCode.PENDING if plan.actions else ExitCode.HANDOFF if plan.waiting else ExitCode.DONE

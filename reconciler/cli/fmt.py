@@ -18,7 +18,7 @@ from reconciler.model.outcome import ExitCode
     epilog=exit_codes(
         {
             ExitCode.DONE: "every file is in the usual form now; with --check: was already",
-            ExitCode.ERROR: "with --check: some file is not; or some file cannot be read, or is no YAML",
+            ExitCode.ERROR: "with --check: some file is not; or a file cannot be read or is no YAML",
         }
     ),
 )
@@ -35,6 +35,9 @@ def command(paths: tuple[Path, ...], check: bool) -> ExitCode:
 
     failed = changed = False
     for files in (Files(resolved(path)) for path in paths or (Path(),)):
+        if not files.paths and not files.problems:
+            folder = printable(shown(files.root))
+            click.echo(f"no manifests in {folder}; 'reconciler init' writes the first ones", err=True)
         for problem in files.problems:
             click.echo(problem, err=True)
             failed = True

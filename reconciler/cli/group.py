@@ -29,6 +29,14 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "explain": Entry("reconciler.cli.explain", "Say what a manifest's field means."),
     "plan": Entry("reconciler.cli.plan", "Show what would be done to make vendors and Vault match the manifests."),
     "apply": Entry("reconciler.cli.apply", "Do what the plan says, and store every new secret in Vault."),
+    "import": Entry("reconciler.cli.import_", "Adopt what exists at a vendor: manifests for it, and records."),
+    "revoke": Entry("reconciler.cli.revoke", "End leaked keys now, at the vendor and in Vault."),
+    "unlock": Entry("reconciler.cli.unlock", "Take the lease on a tenant from a run that is dead."),
+    "state": Entry("reconciler.cli.state", "Show what is known of a tenant, or rebuild it from vendor and Vault."),
+    "rotate": Entry("reconciler.cli.rotate", "Give a key its next secret now."),
+    "handoff": Entry(
+        "reconciler.cli.handoff", "List what waits for a person, and take in what the person brings back."
+    ),
     "providers": Entry("reconciler.cli.providers", "List the providers: what each can do, and how sure we are."),
     "emulate": Entry("reconciler.cli.emulate", "Serve vendor emulators on this machine."),
     "demo": Entry("reconciler.cli.demo", "Watch the whole story run on this machine."),

@@ -12,15 +12,18 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from reconciler.errors import printable
+from reconciler.errors import LeaseHeld, ReconcilerError, Stopped, printable
 from reconciler.model.outcome import ExitCode
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+INTERRUPTED: Final = 130
+"""Exit status after Ctrl-C, as shells give it (128 + SIGINT)."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -37,9 +40,19 @@ class Terminal:
         """A rich console on standard output (results) or standard error (progress); plain where that is no terminal."""
         from rich.console import Console
 
+        class Screen(Console):
+            """Leaves a broken pipe to the shell around the command, and draws in ASCII where that is asked for."""
+
+            def on_broken_pipe(self) -> None:
+                raise  # noqa: PLE0704  rich calls this where it caught the BrokenPipeError
+
+            @property
+            def encoding(self) -> str:
+                return "ascii" if _ascii_wanted() else super().encoding
+
         stream = sys.stderr if stderr else sys.stdout
         interactive = stream.isatty()
-        return Console(
+        return Screen(
             stderr=stderr,
             color_system="auto" if self.color and interactive else None,
             force_terminal=interactive,
@@ -47,6 +60,12 @@ class Terminal:
             markup=False,
             emoji=False,
         )
+
+
+def _ascii_wanted() -> bool:
+    """Whether the locale is said to be C or POSIX. Python writes UTF-8 all the same, and the terminal may not show it."""
+    said = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    return next((locale for locale in said if locale), "") in {"C", "POSIX"}
 
 
 def terminal(ctx: click.Context) -> Terminal:
@@ -106,12 +125,36 @@ def log_everything() -> None:
     logging.basicConfig(level=logging.DEBUG, handlers=[handler])
 
 
-def exit_codes(codes: Iterable[ExitCode] | Mapping[ExitCode, str]) -> str:
-    """The "Exit codes" section of a command's help, for `epilog`. A mapping says what a code means for this command."""
+def exit_codes(codes: Iterable[ExitCode] | Mapping[ExitCode, str], *, interrupted: str = "") -> str:
+    """The "Exit codes" section of a command's help, for `epilog`. A mapping says what a code means for this command.
+
+    `interrupted` says what 130 means, for a command of which more is to be said than that Ctrl-C ended it.
+    """
     meanings = codes if isinstance(codes, Mapping) else {code: code.meaning for code in codes}
-    lines = [f"  {code:d}  {meanings[code]}" for code in sorted(meanings)]
+    told = [(f"{code:d}", meanings[code]) for code in sorted(meanings)]
+    if interrupted:
+        told.append((f"{INTERRUPTED:d}", interrupted))
+    width = max(len(code) for code, _ in told)
+    lines = [f"  {code:>{width}}  {meaning}" for code, meaning in told]
     # Backspace on a line of its own tells click not to refill the paragraph.
     return "\n".join(["\b", "Exit codes:", *lines])
+
+
+def exit_code(error: ReconcilerError) -> ExitCode:
+    """The exit code of a command that an error ended."""
+    if isinstance(error, LeaseHeld):
+        return ExitCode.LEASE_HELD
+    return ExitCode.STOPPED if isinstance(error, Stopped) else ExitCode.ERROR
+
+
+def allow_option(command: _F) -> _F:
+    """`--allow`, repeatable."""
+    return click.option(
+        "--allow",
+        metavar="RULE:TENANT",
+        multiple=True,
+        help="Let this run pass a guardrail that stops it, named as its message spells it. Repeatable.",
+    )(command)
 
 
 def format_option(*choices: str) -> Callable[[_F], _F]:

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import Terminal, estate_option, exit_codes, format_option, target_option, trust_option
+from reconciler.cli.options import (
+    Terminal,
+    allow_option,
+    estate_option,
+    exit_codes,
+    format_option,
+    target_option,
+    trust_option,
+)
 from reconciler.model.outcome import ExitCode, combine
 
 
@@ -18,7 +26,8 @@ from reconciler.model.outcome import ExitCode, combine
             ExitCode.ERROR: "error (bad manifest, Vault failure, wrong usage, no tenant could be read)",
             ExitCode.PENDING: "with --detailed-exitcode: changes are pending",
             ExitCode.STOPPED: "a guardrail would stop the apply",
-            ExitCode.PARTIAL: "some tenants could not be read, or some objects are blocked; the rest is planned",
+            ExitCode.PARTIAL: "tenants could not be read, or objects are blocked; the rest is planned",
+            ExitCode.HANDOFF: "with --detailed-exitcode: nothing is pending but handoffs that are open",
         }
     )
 )
@@ -26,6 +35,7 @@ from reconciler.model.outcome import ExitCode, combine
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for `apply FILE`.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when changes are pending.")
 @target_option
+@allow_option
 @trust_option
 @format_option("text", "json")
 @click.pass_obj
@@ -35,6 +45,7 @@ def command(
     out: Path | None,
     detailed_exitcode: bool,
     target: tuple[str, ...],
+    allow: tuple[str, ...],
     trust_endpoints: bool,
     output_format: str,
 ) -> ExitCode:
@@ -45,18 +56,18 @@ def command(
     """
     import json
 
-    from reconciler.cli.estate import access, make_plan, plan_codes
+    from reconciler.cli.estate import access, make_plan, plan_codes, told_in
     from reconciler.plan import saved
     from reconciler.report import data, text
 
-    with access(estate, "plan", trust_endpoints=trust_endpoints) as run:
-        planned, findings = make_plan(run, target)
+    with told_in(output_format), access(estate, "plan", trust_endpoints=trust_endpoints) as run:
+        planned, findings = make_plan(run, target, allow)
         planned.close()
+        if out is not None:
+            saved.save(out, run.estate, planned.plans, datetime.now(UTC))
         codes = plan_codes(planned, findings, detailed=detailed_exitcode)
         if output_format == "json":
             click.echo(json.dumps(data.plan(run.estate, planned, findings, codes), indent=2))
         else:
             text.plan(terminal.console(), planned, findings)
-        if out is not None:
-            saved.save(out, run.estate, planned.plans, datetime.now(UTC))
     return combine([*codes.values(), *(ExitCode.ERROR for _ in planned.unreadable)])

@@ -9,25 +9,28 @@ from __future__ import annotations
 import os
 import resource
 import select
+import shutil
 import signal
 import sys
+import textwrap
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Final, NoReturn, TextIO
 
 import click
 
 from reconciler.cli.group import BrokenPipe, group
-from reconciler.errors import LeaseHeld, ReconcilerError, Stopped, printable
+from reconciler.cli.options import INTERRUPTED, exit_code
+from reconciler.errors import ReconcilerError, printable
 from reconciler.model.outcome import ExitCode
 
-INTERRUPTED: Final = 130
-"""Exit status after Ctrl-C, as shells give it (128 + SIGINT)."""
 READER_GONE: Final = 141
 """Exit status when the reader of our output went away, as shells give it (128 + SIGPIPE)."""
+_PRINTERS: Final = frozenset({"click.utils", "rich.console", __name__})
+"""The modules that write to our streams."""
 _VERBOSE: Final = frozenset({"-v", "--verbose"})
 
 
@@ -35,6 +38,11 @@ def run(args: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold every secret in memory
     args = list(sys.argv[1:] if args is None else args)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  for as long as the process lives
+    if sys.stdout is None:  # the next file or connection would take its number, and get what is meant for it
+        _say("error: standard output is closed\nhint: send it to /dev/null if nobody is to read it")
+        return ExitCode.ERROR
     try:
         for stream in (sys.stdout, sys.stderr):
             _never_fail_to_encode(stream)
@@ -43,6 +51,8 @@ def run(args: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except SystemExit as end:  # click leaves this way after a shell completion
         status = end.code if isinstance(end.code, int) else ExitCode.DONE
+        if status and _reader_is_gone(sys.stdout):  # … and after a broken pipe while it printed the group's help
+            status = READER_GONE
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
         status = INTERRUPTED
@@ -93,14 +103,38 @@ def _reader_is_gone(stream: TextIO) -> bool:
     watch.register(number, 0)
     if not any(event & select.POLLERR for _, event in watch.poll(0)):
         return False
+    _lead_elsewhere(number)
+    return True
+
+
+def _lead_elsewhere(number: int) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
     os.close(nowhere)
+
+
+def _was_printing(problem: OSError) -> bool:
+    """Whether our output could not be written: on a full disk, mostly. Then what is left of it is led elsewhere."""
+    frames = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(problem.__traceback__)]
+    if isinstance(problem, BrokenPipeError) or frames[-1] not in _PRINTERS:
+        return False
+    with suppress(OSError):
+        _lead_elsewhere(sys.stdout.fileno())
     return True
 
 
 def _say(text: str) -> None:
-    click.echo("\n".join(printable(line) for line in text.splitlines()), err=True)
+    lines = [printable(line) for line in text.splitlines()]
+    with suppress(OSError):  # there is nobody left to tell
+        if sys.stderr.isatty():
+            lines = [part for line in lines for part in _wrapped(line)]
+        click.echo("\n".join(lines), err=True)
+
+
+def _wrapped(line: str) -> list[str]:
+    """The line in parts that fit into the terminal. Words, mostly paths, stay whole, so that they can be copied."""
+    width = shutil.get_terminal_size().columns
+    return textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) if len(line) > width else [line]
 
 
 def _wrong_usage(problem: click.ClickException) -> int:
@@ -116,9 +150,7 @@ def _explained(problem: ReconcilerError) -> int:
     _say(f"error: {problem.where}: {problem.what}" if problem.where else f"error: {problem.what}")
     if problem.hint:
         _say(f"hint: {problem.hint}")
-    if isinstance(problem, LeaseHeld):
-        return ExitCode.LEASE_HELD
-    return ExitCode.STOPPED if isinstance(problem, Stopped) else ExitCode.ERROR
+    return exit_code(problem)
 
 
 def _unexpected(problem: BaseException, *, verbose: bool) -> int:
@@ -128,6 +160,9 @@ def _unexpected(problem: BaseException, *, verbose: bool) -> int:
         return READER_GONE
     if isinstance(problem, OSError) and problem.strerror and problem.filename is not None:
         _say(f"error: {os.fsdecode(problem.filename)}: {problem.strerror}")
+        return ExitCode.ERROR
+    if isinstance(problem, OSError) and _was_printing(problem):
+        _say(f"error: standard output cannot be written: {problem.strerror}")
         return ExitCode.ERROR
     if verbose:
         _say("".join(traceback.format_tb(problem.__traceback__)))

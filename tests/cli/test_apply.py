@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from reconciler.cli import main
 from reconciler.vault.connection import Vault
 from tests.support.openbao import Naps
 from tests.support.world import Run, World
@@ -134,6 +139,7 @@ def test_progress_is_for_terminals(estate: World, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("tests.support.world.io.StringIO", Terminal)
     done = estate.apply("--no-color")
     assert "dsm: ApiKey/splunk: create: done" in done.err
+    assert "skipped" not in done.err
     assert "ApiKey/splunk: create: done" not in done.out
 
 
@@ -143,6 +149,85 @@ def test_no_standard_input_at_all(estate: World, monkeypatch: pytest.MonkeyPatch
     refused = estate.run("apply")
     assert refused.status == 1
     assert "nobody can be asked here" in refused.err
+
+
+def test_whether_anybody_can_be_asked_is_checked_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the estate is even looked for: where there is none, nobody is told so."""
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["apply", "--estate", str(tmp_path)]) == 1
+    assert "nobody can be asked here" in capsys.readouterr().err
+
+
+def test_errors_are_json_too(estate: World) -> None:
+    """Who asked for JSON gets it whatever happens: here a manifest that is wrong, with its place."""
+    estate.key(colour="blue")
+    for command in ("plan", "apply"):
+        failed = estate.run(command, "--format", "json", *(["--auto-approve"] if command == "apply" else []))
+        assert failed.status == 1
+        assert failed.json["exitCode"] == 1
+        assert failed.json["error"] == "1 problem in 1 file"
+        (problem,) = failed.json["problems"]
+        assert (problem["file"], problem["line"]) == ("keys/dsm-splunk.yaml", 7)
+        assert "colour" in problem["message"]
+        assert "keys/dsm-splunk.yaml:7:" in failed.err
+    nobody = estate.run("apply", "--format", "json")
+    assert nobody.json["error"] == "nobody can be asked here"
+
+
+def test_deletion_names_the_secret_that_goes_with_it(estate: World) -> None:
+    """In the plan and in the result, for people and for machines."""
+    estate.key("other")
+    assert estate.apply().status == 0
+    estate.key(state="absent")
+    path = f"{estate.kv}/keys/dsm/splunk"
+    assert f"secret  {path} (deleted, with all its versions)" in estate.plan().out
+    (action,) = estate.plan("--format", "json").json["tenants"][0]["actions"]
+    assert action["deletesSecrets"] == [path]
+    done = estate.apply()
+    assert any("delete" in line and line.endswith(f"{path} (deleted)") for line in done.out.splitlines())
+
+
+def test_a_tenant_that_is_stopped_is_told_once(estate: World) -> None:
+    """While another run holds the lease: one line with the reason, and how many actions were not begun."""
+    for number in range(4):
+        estate.key(f"k{number}")
+    assert estate.apply().status == 0
+    estate.edit_state(lambda state: state.update(lease=LEASE))
+    for number in range(4):
+        estate.key(f"k{number}", description="new")
+    held = estate.apply()
+    assert held.status == 5
+    assert held.all.count("another machine") == 1
+    assert "error dsm: 4 actions not begun: " in held.out
+    assert "ApiKey/" not in held.out
+
+
+LEASE = {"run": "x", "holder": "another machine", "since": "2038-01-01T00:00:00Z", "expires": "2038-01-01T00:10:00Z"}
+
+
+def test_second_ctrl_c_leaves_at_once(estate: World) -> None:
+    """The first says what is going on and what another one does; that one is like a kill, and the next run heals it."""
+    hang = estate.trends["dsm"].faults.inject("hang-after", method="POST", path="/roles", seconds=30)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "reconciler", "apply", "--auto-approve"],
+        cwd=estate.folder, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stderr is not None
+    assert hang.wait_until_hit(20)
+    child.send_signal(signal.SIGINT)
+    assert "beginning nothing new; press again to leave at once" in child.stderr.readline()
+    child.send_signal(signal.SIGTERM)  # asks for no more than the first did
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=10)
+    assert (child.returncode, out) == (130, "")
+    assert err == "interrupted again: left at once; run again once this run's lease has run out\n"
+    assert estate.apply().status == 5
+    estate.expire_lease()
+    assert estate.apply().status == 0
+    assert estate.authenticates()
+    assert estate.names() == ["splunk"]
 
 
 def test_saved_plan_takes_no_target(estate: World) -> None:

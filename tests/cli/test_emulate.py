@@ -99,7 +99,10 @@ def test_faults_and_a_port_of_ones_own():
             ["trend-workload-securty"],
             "'trend-workload-securty' is no provider\nhint: did you mean 'trend-workload-security'?",
         ),
-        (["nonsense"], "'nonsense' is no provider\nhint: there are: trend-workload-security"),
+        (
+            ["nonsense"],
+            "'nonsense' is no provider\nhint: there are: carbon-black-cloud, cortex-cloud, lacework, ",
+        ),
         ([NAME, "--fault", "reset-aftr"], "unknown fault 'reset-aftr': did you mean 'reset-after'?"),
         ([NAME, "--port", "70000"], "70000 is not in the range"),
         ([], "Missing argument 'PROVIDER...'"),

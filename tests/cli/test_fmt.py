@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,64 @@ def test_promise_9_files_that_cannot_be_read_have_a_message_each_and_the_others_
     ):
         assert text in said.err
     assert "Traceback" not in said.err
+
+
+def test_a_folder_without_manifests_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no error, but silence would pass for "all in order"."""
+    (tmp_path / "sub").mkdir()
+    assert main(["fmt"]) == 0
+    assert capsys.readouterr() == ("", "no manifests in .; 'reconciler init' writes the first ones\n")
+    assert main(["fmt", "--check", "sub"]) == 0
+    assert "no manifests in sub;" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[" * 100_000, "1:51"),
+        ("a:\n  " + "[" * 50 + "]" * 50, "2:52"),
+        ("".join(" " * depth + "a:\n" for depth in range(52)), "51:51"),
+        ("- " * 51 + "1", "1:101"),
+        ("{a: " * 51 + "1" + "}" * 51, "1:201"),
+    ],
+)
+def test_promise_9_nesting_has_the_limit_of_validate(
+    text: str, place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same message at the same place, and at once: each level costs libyaml more than the one before."""
+    (tmp_path / "deep.yaml").write_text(text)
+    begun = time.process_time()
+    assert main(["fmt"]) == 1
+    assert time.process_time() - begun < 5, "half a minute, if all of it is read"
+    told = f"deep.yaml:{place}: error: the nesting is deeper than 50 levels"
+    assert capsys.readouterr().err == f"{told}\n"
+    main(["validate"])
+    assert told in capsys.readouterr().out
+
+
+def test_nesting_up_to_the_limit_is_laid_out(tmp_path: Path) -> None:
+    """Fifty levels, in flow and in blocks, one file after the other."""
+    (tmp_path / "flow.yaml").write_text("[" * 50 + "]" * 50 + "\n" + "---\n" + "[" * 50 + "]" * 50 + "\n")
+    (tmp_path / "block.yaml").write_text("".join("  " * depth + "a:\n" for depth in range(50)))
+    assert main(["fmt"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "hint"),
+    [
+        ("a:\n  b: 1\n c: 2\n", "3:2", "check the indentation"),
+        ("a: 1\n  b: 2\n", "2:4", "check the indentation"),
+        ("a:\n\tb: 1\n", "2:1", "indent with spaces, not tabs"),
+        ("a: [1,\n", "2:1", ""),
+    ],
+)
+def test_wrong_indentation_is_hinted_at(
+    text: str, place: str, hint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The parser says what it did not find; a person looks for the column."""
+    (tmp_path / "a.yaml").write_text(text)
+    assert main(["fmt"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"a.yaml:{place}: error: this is not YAML: ")
+    assert hint in said
+    assert ("(" in said) is bool(hint)

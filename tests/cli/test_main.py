@@ -25,9 +25,10 @@ HEAVY = {"pydantic", "yaml", "ruamel", "hvac", "requests", "urllib3", "rich", "d
 
 
 def run(*args: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    done: subprocess.CompletedProcess[str] = subprocess.run(
         [sys.executable, "-m", "reconciler", *args], capture_output=True, text=True, check=False, **kwargs
-    )  # type: ignore[call-overload,no-any-return]
+    )  # type: ignore[call-overload]
+    return done
 
 
 @pytest.fixture
@@ -45,6 +46,11 @@ def raising(problem: BaseException) -> Callable[[], object]:
         raise problem
 
     return does
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 # --- help ---------------------------------------------------------------------------------------------------------------
@@ -246,6 +252,78 @@ def test_a_reader_that_goes_away_is_no_error_of_ours() -> None:
     assert (process.wait(), said) == (141, b"")
 
 
+@pytest.mark.parametrize("args", [["--help"], ["plan", "--help"], ["explain", "ApiKey"]])
+def test_whatever_prints_a_reader_that_went_away_is_141(args: list[str]) -> None:
+    """By click or by us, in the group or in a command."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "reconciler", *args], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_console_leaves_a_broken_pipe_to_the_shell(
+    plan_that: Callable[[Callable[[], object]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rich would exit with 1."""
+    plan_that(lambda: Terminal(color=False).console().print("x"))
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert main(["plan"]) == 141
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("args", [["--help"], ["explain", "ApiKey"]])
+def test_a_full_disk_is_told(args: list[str], unbuffered: str) -> None:
+    """What could not be written, and why; no traceback, not even from the interpreter's last flush."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "reconciler", *args],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: standard output cannot be written: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("redirected", [">&-", ">&- <&-", ">/dev/full 2>/dev/full", ">&- 2>&-"])
+def test_closed_streams_are_no_internal_error(redirected: str) -> None:
+    """Without standard output nothing is begun: the next connection would get its number, and our words."""
+    command = f'"{sys.executable}" -m reconciler explain ApiKey {redirected}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    told = "error: standard output is closed\nhint: send it to /dev/null if nobody is to read it\n"
+    assert done.stderr == ("" if "2>" in redirected else told)
+
+
+def test_without_standard_error_the_results_are_there() -> None:
+    """Nobody wants to read what is said on the side."""
+    done = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -m reconciler explain ApiKey 2>&-'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "ApiKey" in done.stdout
+
+
+def test_a_write_that_failed_elsewhere_is_not_called_our_output(
+    plan_that: Callable[[Callable[[], object]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A disk may be full for a file, too."""
+    plan_that(raising(OSError(28, "No space left on device")))
+    assert main(["plan"]) == 1
+    assert "internal error: OSError at " in capsys.readouterr().err
+
+
 def test_a_broken_connection_is_not_a_reader_that_went_away(
     plan_that: Callable[[Callable[[], object]], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -320,12 +398,69 @@ def test_python_dash_m() -> None:
     assert run("--version").stdout == f"reconciler {reconciler.__version__}\n"
 
 
+def test_messages_are_wrapped_between_words_at_a_terminal(
+    plan_that: Callable[[Callable[[], object]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path that is longer than a line stays whole. Elsewhere each message is one line."""
+    path = "/".join(["folder"] * 20)
+    plan_that(raising(InvalidInput("one two three four five six seven", where=path, hint="do right " * 6)))
+    monkeypatch.setenv("COLUMNS", "30")
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert main(["plan"]) == 1
+    lines = screen.getvalue().splitlines()
+    assert f"{path}:" in lines
+    assert max(len(line) for line in lines if path not in line) <= 30
+    assert [word for line in lines for word in line.split() if word in {"five", "six", "seven"}] == [
+        "five",
+        "six",
+        "seven",
+    ]
+    pipe = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    assert main(["plan"]) == 1
+    assert len(pipe.getvalue().splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_exit_codes_fit_into_80_columns(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Click leaves them as they are, so a terminal would break the words of a longer line."""
+    assert main([name, "--help"]) == 0
+    lines = capsys.readouterr().out.partition("Exit codes:\n")[2].splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+
+
+def test_exit_code_of_an_interruption_is_told_where_it_matters(capsys: pytest.CaptureFixture[str]) -> None:
+    """`apply --help` says what Ctrl-C gives, before the work and while it is done, and what "no" gives."""
+    assert main(["apply", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"^ +130  interrupted", text, re.MULTILINE)
+    assert re.search(r"^ +4  .*Ctrl-C interrupted", text, re.MULTILINE)
+    assert re.search(r"^ +1  .*the answer was no", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("locale", "ascii_only"),
+    [
+        ({"LC_ALL": "C"}, True),
+        ({"LC_ALL": "POSIX", "LANG": "en_US.UTF-8"}, True),
+        ({"LANG": "C"}, True),
+        ({"LC_ALL": "C.UTF-8"}, False),
+        ({"LC_ALL": "", "LANG": "en_US.UTF-8"}, False),
+        ({}, False),
+    ],
+)
+def test_a_c_locale_gets_ascii(locale: dict[str, str], ascii_only: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python writes UTF-8 there, which such a terminal may not show. Where no locale is set, as in containers, it may."""
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in locale.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+    assert Terminal(color=False).console().options.ascii_only is ascii_only
+
+
 # --- colour -------------------------------------------------------------------------------------------------------------
-
-
-class Screen(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,15 @@ def test_saved_plan_holds_digests_only(estate: World) -> None:
 
 
 def test_warnings_come_first(estate: World) -> None:
-    """What the manifests warn of is on standard error."""
+    """What the manifests warn of is on standard error, each with its place and the word once."""
     estate.key(expires="2020-01-31")
     shown = estate.plan()
-    assert shown.err.startswith("warning: ")
+    assert shown.err.startswith("keys/dsm-splunk.yaml:7:12: warning: ")
+    assert shown.err.count("warning: ") == 1
+
+
+def test_a_plan_that_cannot_be_saved_is_one_json_document(estate: World) -> None:
+    """The error, and not the plan before it."""
+    failed = estate.run("plan", "--format", "json", "--out", "nowhere/p.json")
+    assert failed.status == 1
+    assert "cannot be written" in failed.json["error"]

@@ -1,0 +1,119 @@
+"""`reconciler rotate`: give a key its next secret now."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.interrupt import interruptible
+from reconciler.cli.options import Terminal, estate_option, exit_codes, format_option, trust_option
+from reconciler.errors import InvalidInput
+from reconciler.model.outcome import ExitCode, combine
+
+if TYPE_CHECKING:
+    from reconciler.model.action import TenantPlan
+    from reconciler.model.names import ObjectId
+
+
+@click.command(
+    epilog=exit_codes(
+        {
+            ExitCode.DONE: "rotated",
+            ExitCode.ERROR: "error, or the answer was no; nothing was rotated",
+            ExitCode.PARTIAL: "finished in part, or the key is blocked; run again",
+            ExitCode.LEASE_HELD: ExitCode.LEASE_HELD.meaning,
+            ExitCode.HANDOFF: "a person has to make the next key: the steps are shown",
+        }
+    )
+)
+@click.argument("key", metavar="TENANT/KEY")
+@estate_option
+@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal.")
+@click.option(
+    "--drop-previous", is_flag=True,
+    help="End the generation before now, although its overlap is not over: never three live at once.",
+)  # fmt: skip
+@click.option(
+    "--lease-timeout", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", show_default=True,
+    help="How long to wait for a tenant that another run is at work on.",
+)  # fmt: skip
+@trust_option
+@format_option("text", "json")
+@click.pass_obj
+def command(
+    terminal: Terminal,
+    key: str,
+    estate: Path,
+    auto_approve: bool,
+    drop_previous: bool,
+    lease_timeout: float,
+    trust_endpoints: bool,
+    output_format: str,
+) -> ExitCode:
+    """Rotate TENANT/KEY now, due or not: by its manifest's strategy, or with an overlap of a day if it has none.
+
+    The new secret becomes the current version in Vault. Nothing else of the tenant is changed.
+    """
+    import json
+
+    from reconciler.apply.run import ApplyRun
+    from reconciler.cli.estate import access, make_plan
+    from reconciler.model.names import Kind
+    from reconciler.plan.target import Target
+    from reconciler.report import data, text
+
+    asks = sys.stdin is not None and sys.stdin.isatty() and not auto_approve
+    if not asks and not auto_approve:
+        raise InvalidInput("nobody can be asked here", hint="add --auto-approve")
+    target = Target.parse(key)
+    name = target.object
+    if name is None or name.kind is not Kind.API_KEY:
+        raise InvalidInput(f"{key!r} names no key", hint="write TENANT/KEY")
+    with access(estate, "apply", trust_endpoints=trust_endpoints) as opened:
+        run = replace(opened, rotate=frozenset({(target.tenant, name)}), drop_previous=drop_previous)
+        planned, _ = make_plan(run, (key,))
+        try:
+            for missing in planned.unreadable:
+                raise missing.error
+            planned = planned.with_plans([_just(plan, name) for plan in planned.plans])
+            _refuse_open_overlap(planned.plans[0], name)
+            if asks:
+                text.plan(terminal.console(stderr=output_format == "json"), planned, ())
+                if planned.plans[0].actions and not click.confirm("Rotate it?", err=True):
+                    click.echo("nothing was changed", err=True)
+                    return ExitCode.ERROR
+            with interruptible() as stop:
+                steps = ApplyRun(run, fresh=not asks, lease_timeout=lease_timeout, stop=stop)
+                outcome = steps.apply_all(planned.readable)
+        finally:
+            planned.close()
+        if output_format == "json":
+            click.echo(json.dumps(data.results(run.estate, outcome), indent=2))
+        else:
+            text.results(terminal.console(), outcome)
+    return combine([item.code for item in outcome])
+
+
+def _just(plan: TenantPlan, name: ObjectId) -> TenantPlan:
+    """Of a plan only what rotates this key: the next generation, and the end of the one before where that goes first."""
+    from reconciler.model.action import ActionKind
+
+    kinds = {ActionKind.ROTATE, ActionKind.RETIRE, ActionKind.REPAIR}
+    mine = tuple(action for action in plan.actions if action.object == name and action.kind in kinds)
+    return replace(plan, actions=mine, waiting=tuple(item for item in plan.waiting if item.object == name))
+
+
+def _refuse_open_overlap(plan: TenantPlan, name: ObjectId) -> None:
+    """InvalidInput if nothing is planned: the plan's notes and blocks say why."""
+    if plan.actions or plan.blocked or plan.waiting:
+        return
+    reasons = "; ".join(note.text for note in plan.notes if note.object == name)
+    raise InvalidInput(
+        f"it cannot be rotated now: {reasons or 'it does not exist yet, or is not wanted'}",
+        where=f"{plan.tenant}/{name}",
+        hint="--drop-previous ends the generation before at once" if "keeps working" in reasons else "",
+    )
