@@ -25,6 +25,10 @@ from reconciler.providers.base import Issued, Verification
 _MAKES: Final = frozenset({Operation.CREATE, Operation.ISSUE, Operation.REGENERATE})
 
 
+class SeenToBeDone(InvalidInput):
+    """Nobody needs to say that a handoff is done: the vendor shows it. The next apply closes it."""
+
+
 def open_handoff(tools: Tools, action: Action, by: str) -> None:
     """Remember that a person was asked, who asked and for what."""
     by_hand = action.by_hand or action.operation
@@ -59,6 +63,8 @@ def find(plan: TenantPlan, name: ObjectId) -> Waiting:
             where=where,
             hint="run `reconciler apply`: it opens the handoff",
         )
+    if any(action.object == name and action.by_hand is Operation.RECORD for action in plan.actions):
+        raise SeenToBeDone("what was asked for is seen to be done, or is no longer wanted", where=where)
     raise InvalidInput("no handoff is open for it", where=where, hint="`reconciler handoff` lists those that are open")
 
 

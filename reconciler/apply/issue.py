@@ -28,7 +28,7 @@ from reconciler.model.action import Action, Operation
 from reconciler.model.desired import DesiredKey, KeyState, VaultPath
 from reconciler.model.mark import Mark, new_nonce
 from reconciler.model.state import Intent, IntentAction, Phase, Previous, Record, StateDocument
-from reconciler.plan.rotation import retiring
+from reconciler.plan.rotation import end_of_overlap, retiring
 from reconciler.providers.base import Issued, Verification
 from reconciler.vault import tags
 
@@ -307,7 +307,11 @@ def _previous(
         return action.record.previous if action.record else None
     if current is None:
         return None
-    return retiring(current, path, now + action.overlap) if action.observed is not None else current.previous
+    return (
+        retiring(current, path, end_of_overlap(now, action.overlap))
+        if action.observed is not None
+        else current.previous
+    )
 
 
 def _forget(tools: Tools, path: VaultPath, version: int) -> None:

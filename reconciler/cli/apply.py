@@ -17,6 +17,7 @@ from reconciler.cli.options import (
     format_option,
     target_option,
     trust_option,
+    trusted_option,
 )
 from reconciler.errors import Conflict, InvalidInput
 from reconciler.model.outcome import ExitCode, combine
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 @target_option
 @allow_option
 @trust_option
+@trusted_option
 @format_option("text", "json")
 @click.pass_obj
 def command(
@@ -61,6 +63,7 @@ def command(
     target: tuple[str, ...],
     allow: tuple[str, ...],
     trust_endpoints: bool,
+    trusted_ref: str | None,
     output_format: str,
 ) -> ExitCode:
     """Carry out a plan: the saved one in PLAN_FILE, or one made now and shown before it is done.
@@ -73,7 +76,7 @@ def command(
     with told_in(output_format):
         return _apply(
             terminal, plan_file, estate, auto_approve=auto_approve, lease_timeout=lease_timeout, targets=target,
-            allowed=allow, trust_endpoints=trust_endpoints, output_format=output_format,
+            allowed=allow, trust_endpoints=trust_endpoints, trusted_ref=trusted_ref, output_format=output_format,
         )  # fmt: skip
 
 
@@ -87,12 +90,11 @@ def _apply(
     targets: tuple[str, ...],
     allowed: tuple[str, ...],
     trust_endpoints: bool,
+    trusted_ref: str | None,
     output_format: str,
 ) -> ExitCode:
-    import json
-
     from reconciler.apply.run import ApplyRun
-    from reconciler.cli.estate import access, make_plan, plan_codes
+    from reconciler.cli.estate import access, as_json, make_plan, plan_codes
     from reconciler.plan import saved
     from reconciler.report import data, text
 
@@ -101,7 +103,7 @@ def _apply(
     asks = sys.stdin is not None and sys.stdin.isatty() and not auto_approve
     if not asks and not auto_approve:
         raise InvalidInput("nobody can be asked here", hint="review the plan first, then apply it with --auto-approve")
-    with access(estate, "apply", trust_endpoints=trust_endpoints) as run:
+    with access(estate, "apply", trust_endpoints=trust_endpoints, trusted_ref=trusted_ref) as run:
         loaded = saved.load(plan_file, run.estate) if plan_file is not None else None
         planned, findings = make_plan(run, targets, allowed)
         try:
@@ -114,7 +116,7 @@ def _apply(
             if findings:
                 if output_format == "json":
                     codes = plan_codes(planned, findings, detailed=False)
-                    click.echo(json.dumps(data.plan(run.estate, planned, findings, codes), indent=2))
+                    click.echo(as_json(data.plan(run.estate, planned, findings, codes), run.estate))
                 return ExitCode.STOPPED
             wanted = any(plan.actions for plan in planned.plans)
             if asks and wanted and not click.confirm("Apply these changes?", err=True):
@@ -126,7 +128,7 @@ def _apply(
         finally:
             planned.close()
         if output_format == "json":
-            click.echo(json.dumps(data.results(run.estate, outcome, planned.unreadable), indent=2))
+            click.echo(as_json(data.results(run.estate, outcome, planned.unreadable), run.estate))
         else:
             text.results(terminal.console(), outcome, planned.unreadable)
     return combine([*(item.code for item in outcome), *(ExitCode.ERROR for _ in planned.unreadable)])

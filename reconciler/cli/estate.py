@@ -8,15 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from reconciler.cli.options import exit_code
-from reconciler.errors import InvalidInput, ReconcilerError, printable
+from reconciler.errors import Denied, InvalidInput, ReconcilerError, printable
 from reconciler.model.action import TenantPlan
 from reconciler.model.estate import Estate
 from reconciler.model.outcome import ExitCode
+from reconciler.model.trusted import TrustedEstate
 from reconciler.plan.observe import Access
 from reconciler.plan.run import Planned, plan_all
 from reconciler.plan.target import Target, narrow, refuse_unknown, tenants
@@ -25,25 +26,90 @@ from reconciler.policy.guardrails import Finding, check, spread_rotations
 
 @contextmanager
 def access(
-    folder: Path, identity: Literal["plan", "apply"], *, trust_endpoints: bool, may_be_empty: bool = False
+    folder: Path,
+    identity: Literal["plan", "apply"],
+    *,
+    trust_endpoints: bool,
+    trusted_ref: str | None = None,
+    may_be_empty: bool = False,
 ) -> Iterator[Access]:
-    """Load the estate, log in to Vault, and log out at the end. Raises the errors of both, before any vendor call."""
+    """Load the estate, log in to Vault, and log out at the end. Raises the errors of both, before any vendor call.
+
+    With `trusted_ref` a Git revision decides where credentials go; how it differs is told on standard error.
+    """
     from reconciler.manifest import load_estate
 
     estate = load_estate(folder, may_be_empty=may_be_empty)
     for warning in estate.warnings:  # each says itself that it is one, and where
         click.echo(warning, err=True)
-    with connected(estate, identity, trust_endpoints=trust_endpoints) as run:
+    with (
+        _judged(estate, folder, trusted_ref, trust_endpoints=trust_endpoints) as judged,
+        connected(judged, identity, trust_endpoints=trust_endpoints) as run,
+    ):
         yield run
 
 
 @contextmanager
-def without_manifests(folder: Path, identity: Literal["plan", "apply"], *, trust_endpoints: bool) -> Iterator[Access]:
+def without_manifests(
+    folder: Path, identity: Literal["plan", "apply"], *, trust_endpoints: bool, trusted_ref: str | None = None
+) -> Iterator[Access]:
     """The same from `reconciler.yaml` alone: the estate has no tenants, and a broken manifest stops nobody."""
     from reconciler.manifest.alone import load_settings
 
-    with connected(load_settings(folder), identity, trust_endpoints=trust_endpoints) as run:
+    with (
+        _judged(load_settings(folder), folder, trusted_ref, trust_endpoints=False, manifests=False) as judged,
+        connected(judged, identity, trust_endpoints=trust_endpoints) as run,
+    ):
         yield run
+
+
+@contextmanager
+def _judged(
+    estate: Estate, folder: Path, ref: str | None, *, trust_endpoints: bool, manifests: bool = True
+) -> Iterator[Estate]:
+    """The estate as the trusted revision lets it be, for as long as the copy of its CA file is there.
+
+    Denied if `--trust-endpoints` would send a credential from the environment where only the working tree says.
+    """
+    if ref is None:
+        yield estate
+        return
+    from tempfile import TemporaryDirectory
+
+    from reconciler.manifest.trusted import read_trusted
+    from reconciler.manifest.verdict import ca_content, judge
+    from reconciler.vault.settings import variable
+
+    with TemporaryDirectory(prefix="reconciler-") as scratch:
+        from_file = not variable(os.environ, "CACERT")
+        trusted = read_trusted(folder, ref, Path(scratch), manifests=manifests, ca_cert=from_file)
+        judged = judge(estate, trusted, ca_cert=ca_content(estate) if from_file else None)
+        for difference in judged.differences:
+            click.echo(difference, err=True)
+        if trust_endpoints:
+            _refuse_unvouched(judged)
+        yield judged
+
+
+def _refuse_unvouched(estate: TrustedEstate) -> None:
+    from reconciler.vault.credentials import endpoint_of
+
+    for tenant in estate.tenants:
+        if tenant.name in estate.unvouched and not endpoint_of(tenant.endpoint).loopback:
+            raise Denied(
+                f"--trust-endpoints does not reach this tenant: {printable(estate.ref)} does not have it with this "
+                "endpoint and this credential from the environment",
+                where=str(tenant.source),
+                hint="keep the credential in Vault, which stores its endpoint beside it; or have the change merged first",
+            )
+
+
+def as_json(document: dict[str, Any], estate: Estate) -> str:
+    """A command's answer, with the trusted revision and what differs from it where one was asked for."""
+    if isinstance(estate, TrustedEstate):
+        found = [{"subject": one.subject, "message": str(one)} for one in estate.differences]
+        document = {**document, "trusted": {"ref": estate.ref, "commit": estate.commit, "findings": found}}
+    return json.dumps(document, indent=2)
 
 
 @contextmanager

@@ -65,7 +65,8 @@ class LazyGroup(click.Group):
             return None
         if cmd_name not in self.commands:
             command: click.Command = import_module(COMMANDS[cmd_name].module).command
-            command.params.extend(common_options())
+            for one in (command, *getattr(command, "commands", {}).values()):
+                one.params.extend(common_options())
             self.commands[cmd_name] = command
         return self.commands[cmd_name]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import Terminal, estate_option, exit_codes, format_option, trust_option
+from reconciler.cli.options import Terminal, estate_option, exit_codes, format_option, trust_option, trusted_option
 from reconciler.errors import InvalidInput
 from reconciler.model.outcome import ExitCode
 
@@ -43,26 +43,29 @@ _CODES = {
 )
 @estate_option
 @trust_option
+@trusted_option
 @format_option("text", "json")
 @click.pass_context
-def command(ctx: click.Context, estate: Path, trust_endpoints: bool, output_format: str) -> ExitCode | None:
+def command(
+    ctx: click.Context, estate: Path, trust_endpoints: bool, trusted_ref: str | None, output_format: str
+) -> ExitCode | None:
     """List the steps that a vendor offers in its console only and that wait for a person, with what to enter there.
 
     `apply` opens a handoff; `handoff complete` takes in the new key's secret and stores it in Vault.
     """
     if ctx.invoked_subcommand is not None:
+        if trusted_ref is not None:  # passed over, it would be believed to hold
+            raise InvalidInput("--trusted-ref stands before the subcommand", hint="write it behind the subcommand")
         return None
-    import json
-
-    from reconciler.cli.estate import access, make_plan
+    from reconciler.cli.estate import access, as_json, make_plan
     from reconciler.report import handoffs
 
     terminal: Terminal = ctx.obj
-    with access(estate, "plan", trust_endpoints=trust_endpoints) as run:
+    with access(estate, "plan", trust_endpoints=trust_endpoints, trusted_ref=trusted_ref) as run:
         planned, _ = make_plan(run, ())
         planned.close()
     if output_format == "json":
-        click.echo(json.dumps(handoffs.data(planned), indent=2))
+        click.echo(as_json(handoffs.data(planned), run.estate))
     else:
         handoffs.text(terminal.console(), planned)
     if planned.unreadable:
@@ -74,6 +77,7 @@ def command(ctx: click.Context, estate: Path, trust_endpoints: bool, output_form
 @click.argument("target", metavar="TENANT/KEY")
 @estate_option
 @trust_option
+@trusted_option
 @click.option(
     "--key-file", type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="The file that the vendor's console gave out for the new key.",
@@ -83,7 +87,13 @@ def command(ctx: click.Context, estate: Path, trust_endpoints: bool, output_form
     "--unverified", is_flag=True, help="Store the secret even if it cannot be told from here whether it works."
 )
 def complete(
-    target: str, estate: Path, trust_endpoints: bool, key_file: Path | None, remove_key_file: bool, unverified: bool
+    target: str,
+    estate: Path,
+    trust_endpoints: bool,
+    trusted_ref: str | None,
+    key_file: Path | None,
+    remove_key_file: bool,
+    unverified: bool,
 ) -> ExitCode:
     """Say that a handoff is done.
 
@@ -93,9 +103,35 @@ def complete(
 
     A change or a removal is taken at your word. For an adopted key, whose secret is not known, it takes that in.
     """
+    from reconciler.apply.handoff import SeenToBeDone
+
+    try:
+        return _complete(
+            target, estate, key_file, trust_endpoints=trust_endpoints, trusted_ref=trusted_ref,
+            remove_key_file=remove_key_file, unverified=unverified,
+        )  # fmt: skip
+    except SeenToBeDone as done:
+        click.echo(f"{done}; the next apply closes it")
+        return ExitCode.DONE
+
+
+def _complete(
+    target: str,
+    estate: Path,
+    key_file: Path | None,
+    *,
+    trust_endpoints: bool,
+    trusted_ref: str | None,
+    remove_key_file: bool,
+    unverified: bool,
+) -> ExitCode:
     from reconciler.apply import adopt, handoff
 
-    with _opened(estate, target, trust_endpoints=trust_endpoints, adopted=True) as (run, item, waiting):
+    with _opened(estate, target, trust_endpoints=trust_endpoints, trusted_ref=trusted_ref, adopted=True) as (
+        run,
+        item,
+        waiting,
+    ):
         brought = None
         if waiting is None or waiting.intent is not None:
             brought = _bring(item.tenant.provider, key_file)
@@ -122,11 +158,15 @@ def complete(
 @click.argument("target", metavar="TENANT/KEY")
 @estate_option
 @trust_option
-def cancel(target: str, estate: Path, trust_endpoints: bool) -> ExitCode:
+@trusted_option
+def cancel(target: str, estate: Path, trust_endpoints: bool, trusted_ref: str | None) -> ExitCode:
     """Give an open handoff up. The next apply asks again for what the manifests still want."""
     from reconciler.apply import handoff
 
-    with _opened(estate, target, trust_endpoints=trust_endpoints) as (run, item, waiting), run.held(item) as tools:
+    with (
+        _opened(estate, target, trust_endpoints=trust_endpoints, trusted_ref=trusted_ref) as (run, item, waiting),
+        run.held(item) as tools,
+    ):
         if waiting is not None:
             handoff.cancel(tools, handoff.still_open(tools, waiting))
     click.echo(
@@ -146,7 +186,7 @@ def _object(text: str) -> ObjectId:
 
 @contextmanager
 def _opened(
-    estate: Path, text: str, *, trust_endpoints: bool, adopted: bool = False
+    estate: Path, text: str, *, trust_endpoints: bool, trusted_ref: str | None, adopted: bool = False
 ) -> Iterator[tuple[ApplyRun, PlannedTenant, Waiting | None]]:
     """The tenant that a target names, planned, and the target's open handoff.
 
@@ -158,7 +198,7 @@ def _opened(
     from reconciler.cli.estate import access, make_plan
 
     name = _object(text)
-    with access(estate, "apply", trust_endpoints=trust_endpoints) as run:
+    with access(estate, "apply", trust_endpoints=trust_endpoints, trusted_ref=trusted_ref) as run:
         planned, _ = make_plan(run, (text,))
         try:
             for missing in planned.unreadable:

@@ -197,3 +197,13 @@ def trust_option(function: _F) -> _F:
         is_flag=True,
         help="Send credentials from the environment to any endpoint that the manifests name, not to loopback only.",
     )(function)
+
+
+def trusted_option(function: _F) -> _F:
+    """`--trusted-ref REF`, given to the command as `trusted_ref`."""
+    return click.option(
+        "--trusted-ref",
+        metavar="REF",
+        help="Take what decides where credentials go (the Vault, its state, endpoint maps) and the limits from this Git "
+        "revision, not from the files here, and show every difference.",
+    )(function)

@@ -15,6 +15,7 @@ from reconciler.cli.options import (
     format_option,
     target_option,
     trust_option,
+    trusted_option,
 )
 from reconciler.model.outcome import ExitCode, combine
 
@@ -37,6 +38,7 @@ from reconciler.model.outcome import ExitCode, combine
 @target_option
 @allow_option
 @trust_option
+@trusted_option
 @format_option("text", "json")
 @click.pass_obj
 def command(
@@ -47,6 +49,7 @@ def command(
     target: tuple[str, ...],
     allow: tuple[str, ...],
     trust_endpoints: bool,
+    trusted_ref: str | None,
     output_format: str,
 ) -> ExitCode:
     """Show what would change at the vendors, as a reviewer wants to read it.
@@ -54,20 +57,21 @@ def command(
     Reads the vendors' lists, the state and Vault's metadata; needs no permission to read an issued secret, and refuses
     to send any request that is not a read.
     """
-    import json
-
-    from reconciler.cli.estate import access, make_plan, plan_codes, told_in
+    from reconciler.cli.estate import access, as_json, make_plan, plan_codes, told_in
     from reconciler.plan import saved
     from reconciler.report import data, text
 
-    with told_in(output_format), access(estate, "plan", trust_endpoints=trust_endpoints) as run:
+    with (
+        told_in(output_format),
+        access(estate, "plan", trust_endpoints=trust_endpoints, trusted_ref=trusted_ref) as run,
+    ):
         planned, findings = make_plan(run, target, allow)
         planned.close()
         if out is not None:
             saved.save(out, run.estate, planned.plans, datetime.now(UTC))
         codes = plan_codes(planned, findings, detailed=detailed_exitcode)
         if output_format == "json":
-            click.echo(json.dumps(data.plan(run.estate, planned, findings, codes), indent=2))
+            click.echo(as_json(data.plan(run.estate, planned, findings, codes), run.estate))
         else:
             text.plan(terminal.console(), planned, findings)
     return combine([*codes.values(), *(ExitCode.ERROR for _ in planned.unreadable)])

@@ -83,7 +83,8 @@ def sheets(provider: Provider) -> Iterator[Sheet]:
     yield Sheet("Requests", ("Operation", "Request", "Read", "Evidence", "Source"), operations)
     credentials = [(", ".join(sorted(fields)),) for fields in can.credential_fields]
     yield Sheet("Credentials, any one of", ("Fields",), credentials)
-    yield Sheet("Permissions that a key should rarely have", ("Permission",), [(path,) for path in can.high_risk])
+    if can.high_risk:
+        yield Sheet("Permissions that a key should rarely have", ("Permission",), [(path,) for path in can.high_risk])
 
 
 def describe(provider: Provider) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import Terminal, estate_option, exit_codes, format_option, trust_option
+from reconciler.cli.options import Terminal, estate_option, exit_codes, format_option, trust_option, trusted_option
 from reconciler.errors import InvalidInput
 from reconciler.model.outcome import ExitCode, combine
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 @estate_option
 @click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal.")
 @trust_option
+@trusted_option
 @format_option("text", "json")
 @click.pass_obj
 def command(
@@ -52,6 +53,7 @@ def command(
     estate: Path,
     auto_approve: bool,
     trust_endpoints: bool,
+    trusted_ref: str | None,
     output_format: str,
 ) -> ExitCode:
     """End leaked keys now: at the vendor and in Vault, even while an apply is at work.
@@ -60,11 +62,9 @@ def command(
     tombstone is written, so that no plan issues the key again; then every key that carries its mark is deleted, or
     locked where deleting is done by hand; then every version of its secret. It may be repeated at any time.
     """
-    import json
-
     from reconciler.apply.revoke import Revocation
     from reconciler.apply.tools import holder
-    from reconciler.cli.estate import told_in, without_manifests
+    from reconciler.cli.estate import as_json, told_in, without_manifests
     from reconciler.report import emergency
 
     with told_in(output_format):
@@ -75,7 +75,7 @@ def command(
         asks = sys.stdin is not None and sys.stdin.isatty() and not auto_approve
         if not asks and not auto_approve:
             raise InvalidInput("nobody can be asked here", hint="say --auto-approve")
-        with without_manifests(estate, "apply", trust_endpoints=trust_endpoints) as run:
+        with without_manifests(estate, "apply", trust_endpoints=trust_endpoints, trusted_ref=trusted_ref) as run:
             choice = _choose(run, named, selected)
             if asks and choice.keys:
                 emergency.preview(terminal.console(stderr=True), choice.known)
@@ -84,7 +84,7 @@ def command(
                     return ExitCode.ERROR
             outcome = Revocation(run, by=holder(), reason=why).revoke_all(choice.keys)
             if output_format == "json":
-                click.echo(json.dumps(emergency.data(run.estate, outcome, choice.spared), indent=2))
+                click.echo(as_json(emergency.data(run.estate, outcome, choice.spared), run.estate))
             else:
                 emergency.ends(terminal.console(), outcome, choice.spared)
         return combine([*(tenant.code for tenant in outcome), *(ExitCode.PARTIAL for _ in choice.spared)])

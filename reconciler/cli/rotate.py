@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.interrupt import interruptible
-from reconciler.cli.options import Terminal, estate_option, exit_codes, format_option, trust_option
+from reconciler.cli.options import Terminal, estate_option, exit_codes, format_option, trust_option, trusted_option
 from reconciler.errors import InvalidInput
 from reconciler.model.outcome import ExitCode, combine
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     help="How long to wait for a tenant that another run is at work on.",
 )  # fmt: skip
 @trust_option
+@trusted_option
 @format_option("text", "json")
 @click.pass_obj
 def command(
@@ -52,16 +53,15 @@ def command(
     drop_previous: bool,
     lease_timeout: float,
     trust_endpoints: bool,
+    trusted_ref: str | None,
     output_format: str,
 ) -> ExitCode:
     """Rotate TENANT/KEY now, due or not: by its manifest's strategy, or with an overlap of a day if it has none.
 
     The new secret becomes the current version in Vault. Nothing else of the tenant is changed.
     """
-    import json
-
     from reconciler.apply.run import ApplyRun
-    from reconciler.cli.estate import access, make_plan
+    from reconciler.cli.estate import access, as_json, make_plan
     from reconciler.model.names import Kind
     from reconciler.plan.target import Target
     from reconciler.report import data, text
@@ -73,7 +73,7 @@ def command(
     name = target.object
     if name is None or name.kind is not Kind.API_KEY:
         raise InvalidInput(f"{key!r} names no key", hint="write TENANT/KEY")
-    with access(estate, "apply", trust_endpoints=trust_endpoints) as opened:
+    with access(estate, "apply", trust_endpoints=trust_endpoints, trusted_ref=trusted_ref) as opened:
         run = replace(opened, rotate=frozenset({(target.tenant, name)}), drop_previous=drop_previous)
         planned, _ = make_plan(run, (key,))
         try:
@@ -92,7 +92,7 @@ def command(
         finally:
             planned.close()
         if output_format == "json":
-            click.echo(json.dumps(data.results(run.estate, outcome), indent=2))
+            click.echo(as_json(data.results(run.estate, outcome), run.estate))
         else:
             text.results(terminal.console(), outcome)
     return combine([item.code for item in outcome])

@@ -178,7 +178,10 @@ def _git(
         raise InvalidInput(f"git cannot be run: {error.strerror}", where=program) from None
     told = done.stderr.decode(errors="replace")
     if done.returncode:
-        raise failed(told) if failed else InvalidInput(f"git {arguments[0]} failed: {foreign(told)}", where=shown(top))
+        if failed:
+            raise failed(told)
+        hint = "the clone may not be complete: fetch the revision with all its files"
+        raise InvalidInput(f"git {arguments[0]} failed: {foreign(told)}", where=shown(top), hint=hint)
     if said:
         said(told)
     return done.stdout

@@ -33,7 +33,16 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+    style = "|" if "\n" in value else None if _is_text(value) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+def _is_text(value: str) -> bool:
+    """Whether YAML 1.2 reads it as a text without quotes; the library quotes what YAML 1.1 does not."""
+    try:
+        return bool(reader.resolve(value) == value)
+    except ValueError:
+        return False
 
 
 _Dumper.add_representer(str, _text)

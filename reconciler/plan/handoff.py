@@ -183,6 +183,7 @@ def _forgotten(draft: Draft, asked: set[ObjectId], settled: set[ObjectId]) -> It
             yield Action(
                 ActionKind.REPAIR, Operation.RECORD, name, reason="the handoff that was opened is no longer wanted",
                 record=record, intent=intent, wanted=digest.wanted(None), seen=digest.seen(None, record),
+                by_hand=Operation.RECORD,
             )  # fmt: skip
     for text, record in draft.owners.records.items():
         name = ObjectId.parse(text)
@@ -191,4 +192,5 @@ def _forgotten(draft: Draft, asked: set[ObjectId], settled: set[ObjectId]) -> It
             yield Action(
                 ActionKind.REPAIR, Operation.RECORD, name, reason="the handoff that was opened is done or not needed",
                 record=done, wanted=digest.wanted(None), seen=digest.seen(None, record),
+                by_hand=Operation.RECORD,
             )  # fmt: skip

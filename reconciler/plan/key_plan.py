@@ -117,7 +117,9 @@ class KeyPlan:
         applied = self.record.applied if self.record else {}
         fields = self.draft.provider.key_fields(desired)
         changed = differ.differences(found.fields, fields, applied, traits.unreadable)
+        renamed: list[Change] = []
         if self.record is not None and found.name == self.record.vendor_name:  # adopted, and called so by others
+            renamed = [change for change in changed if change.path == "name"]
             changed = [change for change in changed if change.path != "name"]
         if traits.expiry in {Expiry.FIXED, Expiry.ROUNDED}:
             changed = [change for change in changed if change.path != "expires" or self._ends_too_soon(found)]
@@ -126,6 +128,8 @@ class KeyPlan:
             return changed, level_id  # what is locked by losing its level has none
         if level_id is None or level_id != found.level_id:
             changed.append(Change("accessLevel", self.levels.label(found.level_id), str(desired.level)))
+        if traits.named_in_comment and {"description", "accessLevel"} & {change.path for change in changed}:
+            changed += renamed
         return changed, level_id
 
     def _ends_too_soon(self, found: Observed) -> bool:

@@ -160,6 +160,8 @@ def _create(key: KeyPlan) -> None:
 def _all_fields(key: KeyPlan) -> tuple[Change, ...]:
     desired = key.wanted()
     fields = {**key.draft.provider.key_fields(desired), key.level_word: str(desired.level)}
+    if desired.expires is not None:
+        fields["expires"] = desired.expires  # where the vendor does not know it, it is kept by us all the same
     return (*granted(fields), Change("secret", None, str(desired.secret_path)))
 
 

@@ -137,6 +137,7 @@ def _plan_level(draft: Draft, index: LevelIndex, object_id: ObjectId, desired: D
                 Action(
                     ActionKind.REPAIR, Operation.RECORD, object_id, reason=reason, observed=found,
                     record=record, intent=intent, wanted=digest.wanted(desired), seen=digest.seen(found, record),
+                    by_hand=Operation.RECORD if intent.handoff else None,
                 )
             )  # fmt: skip
     if record is not None and found is None:

@@ -14,7 +14,7 @@ from reconciler.model.observed import Observed
 from reconciler.model.state import Intent, IntentAction, Previous, Record
 from reconciler.plan.key_plan import KeyPlan
 from reconciler.plan.ownership import Unclear
-from reconciler.plan.rotation import retiring
+from reconciler.plan.rotation import end_of_overlap, retiring
 
 
 def recover(key: KeyPlan, intent: Intent) -> None:
@@ -132,4 +132,4 @@ def _retiring(key: KeyPlan, replaced: Record | None, new_path: VaultPath, intent
         return None
     if key.draft.owners.by_id(Kind.API_KEY, replaced.vendor_id) is None:
         return replaced.previous
-    return retiring(replaced, new_path, key.now + timedelta(seconds=intent.overlap))
+    return retiring(replaced, new_path, end_of_overlap(key.now, timedelta(seconds=intent.overlap)))

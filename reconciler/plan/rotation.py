@@ -8,7 +8,7 @@ from reconciler.model.action import ActionKind, Operation
 from reconciler.model.desired import DEFAULT_OVERLAP, DEFAULT_RENEWAL, KeyState, Rotation, Strategy, VaultPath
 from reconciler.model.names import Kind
 from reconciler.model.observed import Observed
-from reconciler.model.state import Previous, Record
+from reconciler.model.state import HandoffAction, Previous, Record
 from reconciler.plan import digest
 from reconciler.plan.key_plan import KeyPlan
 from reconciler.plan.ownership import Unclear
@@ -25,7 +25,7 @@ def retire(key: KeyPlan, record: Record) -> bool:
     used = _still_used(key, record, found) if found is not None else ""
     rotation = key.wanted().rotation
     held = bool(used) and rotation is not None and rotation.hold_while_used
-    dropped = key.id in key.draft.view.drop_previous
+    dropped = key.id in key.draft.view.drop_previous or _is_asked_away(record)
     if (previous.until > key.now or held) and not locked and not gone and not dropped:
         until = f"{previous.until:%Y-%m-%d %H:%M}Z"
         over = previous.until <= key.now
@@ -46,6 +46,18 @@ def retire(key: KeyPlan, record: Record) -> bool:
         generation=record.generation,
     )
     return False
+
+
+def _is_asked_away(record: Record) -> bool:
+    """Whether a person was asked to delete the generation before: that stands, whatever was said since."""
+    return record.handoff is not None and record.handoff.action is HandoffAction.DELETE
+
+
+def end_of_overlap(now: datetime, overlap: timedelta) -> datetime:
+    """Until when the generation before works. Without overlap that is over at once, even if the server's clock, which
+    counts whole seconds, is read once more and gives the second before.
+    """
+    return now + overlap if overlap else now - timedelta(seconds=2)
 
 
 def _still_used(key: KeyPlan, record: Record, found: Observed) -> str:

@@ -106,6 +106,8 @@ class Traits:
     """Whether observing finds every key. If not, it is told which keys our records name."""
     marked_only: bool = False
     """Whether observing reads in full only keys that carry a mark: adopted ones, which have none, are named to it."""
+    named_in_comment: bool = False
+    """Whether keys have no name but what our comment says: an adopted one gets its manifest's with the first comment."""
     regenerates_in_place: bool = True
     """Whether a key can get a new secret, the old one being dead at once."""
     reversible_lock: bool = True

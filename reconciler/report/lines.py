@@ -12,7 +12,7 @@ from rich.measure import Measurement
 from rich.text import Text
 from rich.tree import Tree
 
-_WORD: Final = re.compile(r"\S+\s*")
+_WORD: Final = re.compile(r"\s*\S+\s*")
 _UNLIMITED: Final = 1_000_000
 _NARROWEST: Final = 20
 _GUIDE: Final = 4

@@ -222,4 +222,7 @@ def _change(change: Change, width: int, *, created: bool) -> Text:
     name = printable(f"{change.path:<{width}}  ")
     if created:
         return Text.assemble((name, "dim"), words.value(change.new))
-    return Text.assemble((name, "dim"), words.value(change.old), (" → ", "bold"), words.value(change.new))
+    old, new = (
+        "any" if change.path == "allowedIPs" and not value else words.value(value) for value in (change.old, change.new)
+    )
+    return Text.assemble((name, "dim"), old, (" → ", "bold"), new)

@@ -15,6 +15,7 @@ from reconciler.conformance.estate import World, world
 from reconciler.conformance.subject import Subject
 from reconciler.emulator.openbao import OpenBaoServer
 from reconciler.emulator.server import Server
+from reconciler.providers.base import Verification
 from tests.conformance.test_carbon_black_cloud import ConsoleSubject, HandoffSubject
 from tests.conformance.test_cortex_cloud import CortexSubject
 from tests.conformance.test_lacework import LaceworkSubject
@@ -133,6 +134,10 @@ def test_promise_5_carbon_black_by_documented_calls(open_world: Open) -> None:
     assert "handoff complete sample/siem" in made.run("plan").out
     wrong = made.run("handoff", "complete", "sample/siem", stdin=f"{key}\nX{secret[1:]}\n")
     assert (wrong.status, made.secret("siem")) == (1, None)
+    other, others = emulator.click_create_key("Other", "Alert readers")
+    wrong = made.run("handoff", "complete", "sample/siem", stdin=f"{other}\n{others}\n")
+    assert (wrong.status, made.secret("siem")) == (1, None)
+    assert f"the adopted one is key {key}" in wrong.err
     done = made.run("handoff", "complete", "sample/siem", stdin=f"{key}\n{secret}\n")
     assert done.status == 0, done
     assert (made.secret("siem") or {})["apiSecret"] == secret
@@ -156,3 +161,55 @@ def test_promise_5_lacework(open_world: Open) -> None:
         "it has nothing that gives it permissions, or the product does not tell what"
     ]
     assert json.dumps(made.state()["objects"]["ServiceUser/siem-user"]["vendorName"]) == '"SIEM user"'
+
+
+@pytest.mark.parametrize("vendor", ["cloud one", "vision one", "cortex", "carbon black"])
+def test_an_adopted_key_lives_on_as_ours(open_world: Open, vendor: str) -> None:
+    """It is changed, rotated, and retired after the overlap: each time the plan afterwards has nothing to do."""
+    subjects: dict[str, Any] = {
+        "cloud one": CloudOneSubject, "vision one": VisionOneSubject, "cortex": CortexSubject,
+        "carbon black": ConsoleSubject,
+    }  # fmt: skip
+    made = open_world(subjects[vendor]())
+    emulator: Any = made.emulator
+    match vendor:
+        case "cloud one":
+            emulator.add_key("Old: one")
+        case "vision one":
+            emulator.add_key("Old: one", "Auditor")
+        case "cortex":
+            end = emulator.clock.now_ms() + int(timedelta(days=90).total_seconds() * 1000)
+            emulator.add_key("Old: one", "Instance Administrator", expiration=end)
+        case _:
+            emulator.click_create_level("Alert readers", {"org.alerts": ["READ"]})
+            emulator.click_create_key("Old: one", "Alert readers")
+    adopted(made, "--only", "ApiKey/Old: one")
+    path = made.folder / "adopted/keys/old-one.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("spec:\n", "spec:\n  description: 'Now: described'\n"), encoding="utf-8")
+    made.settle()
+    assert made.run("rotate", "sample/old-one", "--auto-approve").status == 0
+    made.assert_in_sync()
+    assert made.verify(made.issued("old-one")) is Verification.GOOD
+    assert made.run("rotate", "sample/old-one", "--auto-approve", "--drop-previous").status == 0
+    made.assert_in_sync()
+    assert made.verify(made.issued("old-one")) is Verification.GOOD
+
+
+def test_the_secret_of_an_adopted_key_goes_over_nobody_elses(open_world: Open) -> None:
+    """What lies at the path is not ours: nothing is written until somebody has taken it away."""
+    made = open_world(HandoffSubject())
+    emulator: Any = made.emulator
+    emulator.click_create_level("Alert readers", {"org.alerts": ["READ"]})
+    key, secret = emulator.click_create_key("SIEM", "Alert readers")
+    adopted(made, "--key-id", f"siem={key}")
+    brought = f"{key}\n{secret}\n"
+    place = f"{made.mount}/data/keys/sample/siem"
+    made.vault.request("POST", place, {"data": {"somebody": "else"}})
+    blocked = made.run("handoff", "complete", "sample/siem", stdin=brought)
+    assert (blocked.status, "did not write" in blocked.err) == (1, True), blocked
+    made.vault.request("DELETE", f"{made.mount}/metadata/keys/sample/siem")
+    again = made.run("handoff", "complete", "sample/siem", stdin=brought)  # used just now: a second use tells nothing
+    assert (again.status, "--unverified" in again.err) == (1, True), again
+    assert made.run("handoff", "complete", "sample/siem", "--unverified", stdin=brought).status == 0
+    assert (made.secret("siem") or {})["apiSecret"] == secret

@@ -74,16 +74,19 @@ def providers() -> str:
     return table
 
 
-def command_of(name: str) -> click.Command:
-    """A command, with its common options."""
+def command_of(name: str, sub: str = "") -> click.Command:
+    """A command, with its common options, or one of its subcommands."""
     command = group.get_command(click.Context(group), name)
     assert command is not None
+    if sub:
+        assert isinstance(command, click.Group)
+        return command.commands[sub]
     return command
 
 
-def exit_codes(name: str) -> str:
+def exit_codes(name: str, sub: str = "") -> str:
     """The exit codes of a command, from its help."""
-    codes = re.findall(r"^ +(\d)  (.+)$", command_of(name).epilog or "", re.MULTILINE)
+    codes = re.findall(r"^ +(\d+)  (.+)$", command_of(name, sub).epilog or "", re.MULTILINE)
     return "\n".join(
         ["| exit code | meaning |", "|---|---|", *(f"| {code} | {_cell(meaning)} |" for code, meaning in codes)]
     )
@@ -111,11 +114,14 @@ MAKERS: dict[str, Callable[..., str]] = {
 
 
 def drift(folder: Path) -> str:
-    """What `plan` said of drift in a demo that was kept, with the example's own endpoints."""
-    shown = (folder / "output" / "05-plan.out").read_text(encoding="utf-8")
+    """What `plan` said of drift in a demo that was kept, with the example's own endpoints and without what varies."""
+    shown = (folder / "output" / "10-plan.out").read_text(encoding="utf-8")
     running = {tenant.name: tenant.endpoint for tenant in load_estate(folder / "estate").tenants}
-    for tenant in load_estate(ROOT / "examples" / "trend").tenants:
+    for tenant in load_estate(ROOT / "examples" / "estate").tenants:
         shown = shown.replace(running[tenant.name], tenant.endpoint)
+    shown = re.sub(r"\(id [^;)]+", "(id …", shown)
+    shown = re.sub(r"\bkey [A-Z0-9]{10}\b", "key …", shown)
+    shown = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\dZ", "…", shown)
     return f"```console\n$ reconciler plan --detailed-exitcode\n{shown}```"
 
 

@@ -15,7 +15,7 @@ from reconciler.errors import InvalidInput
 from reconciler.manifest import validate
 from reconciler.manifest.explain import explain
 from reconciler.providers import registry
-from tests.docs.tables import MAKERS, PART, ROOT, command_of, pages, renewed
+from tests.docs.tables import MAKERS, PART, ROOT, command_of, pages, providers, renewed
 
 PAGES = pages()
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/reconciler.yaml"))
@@ -76,7 +76,9 @@ def test_yaml_in_the_docs_is_valid(page: Path, tmp_path: Path) -> None:
         is_estate = "kind: Estate" in block
         (tmp_path / ("reconciler.yaml" if is_estate else f"block{number}.yaml")).write_text(block, encoding="utf-8")
     if page.name == "README.md" and page.parent == ROOT:
-        (tmp_path / "tenant.yaml").write_text(text(ROOT / "examples/trend/tenants/dsm-prod.yaml"), encoding="utf-8")
+        (tmp_path / "tenant.yaml").write_text(
+            text(ROOT / "examples/estate/trend-workload-security/dsm-prod.yaml"), encoding="utf-8"
+        )
     assert not blocks or [str(problem) for problem in validate(tmp_path).problems] == []
 
 
@@ -88,13 +90,27 @@ def test_commands_in_the_docs_exist(page: Path) -> None:
         command = next((word for word in words if not word.startswith("-")), None)
         known = OF_THE_GROUP
         if command is not None and command in COMMANDS:
-            known = OF_THE_GROUP | {option for one in command_of(command).params for option in one.opts}
+            rest = words[words.index(command) + 1 :]
+            known = OF_THE_GROUP | options_of(command, rest)
+            if isinstance(command_of(command), click.Group) and rest and not rest[0].startswith("-"):
+                wrong += [f"{program} {command} {rest[0]}"] if subcommand(command, rest) is None else []
         elif command is not None:
             wrong.append(f"{program} {command}")
         wrong += [
             f"{program} {command} {word}" for word in words if word.startswith("--") and word.split("=")[0] not in known
         ]
     assert wrong == []
+
+
+def subcommand(name: str, rest: list[str]) -> click.Command | None:
+    """The command that `reconciler handoff complete` names; None where the first word after a group names none."""
+    parent = command_of(name)
+    return parent.commands.get(rest[0]) if isinstance(parent, click.Group) and rest else None
+
+
+def options_of(name: str, rest: list[str]) -> set[str]:
+    """The options of a command, or of the subcommand that follows it."""
+    return {option for one in (subcommand(name, rest) or command_of(name)).params for option in one.opts}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -114,13 +130,20 @@ def test_every_command_and_option_is_documented(command: str) -> None:
     """Each command has a heading in docs/commands.md, and so has each of its options, and its exit codes stand below."""
     page = ROOT / "docs/commands.md"
     headings = {heading.replace("`", "") for heading in HEADING.findall(without_blocks(page))}
-    wanted = {command}
-    for param in command_of(command).params:
-        if isinstance(param, click.Option):
-            long = max(param.opts, key=len)
-            wanted.add(long if long in OF_THE_GROUP else f"{command} {long}")
-    assert wanted - headings == set()
-    assert f"<!-- generated: exit-codes {command} -->" in text(page)
+    for title, one in (command, command_of(command)), *subcommands(command):
+        wanted = {title}
+        for param in one.params:
+            if isinstance(param, click.Option):
+                long = max(param.opts, key=len)
+                wanted.add(long if long in OF_THE_GROUP else f"{title} {long}")
+        assert wanted - headings == set()
+        assert not one.epilog or f"<!-- generated: exit-codes {title} -->" in text(page)
+
+
+def subcommands(name: str) -> list[tuple[str, click.Command]]:
+    """`handoff complete` and the like, where a command has such."""
+    parent = command_of(name)
+    return [(f"{name} {sub}", one) for sub, one in parent.commands.items()] if isinstance(parent, click.Group) else []
 
 
 def test_nothing_is_documented_that_is_not_there() -> None:
@@ -128,9 +151,7 @@ def test_nothing_is_documented_that_is_not_there() -> None:
     headings = {heading.replace("`", "") for heading in HEADING.findall(without_blocks(ROOT / "docs/commands.md"))}
     options = [heading.split(" ") for heading in headings if " --" in heading]
     assert [
-        f"{command} {option}"
-        for command, option in options
-        if option not in {one for param in command_of(command).params for one in param.opts}
+        " ".join([command, *rest]) for command, *rest in options if rest[-1] not in options_of(command, rest[:-1])
     ] == []
 
 
@@ -175,6 +196,16 @@ def test_tables_have_as_many_cells_as_columns() -> None:
                 ragged.append(f"{name(page)}: {line}")
             columns = cells
     assert ragged == []
+
+
+def test_no_provider_has_an_empty_cell() -> None:
+    """The overview has a row for each product that we ship, and no cell of it is empty."""
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in providers().splitlines() if "](docs" in line
+    ]
+    shipped = {path.parent.name.replace("_", "-") for path in (ROOT / "reconciler/providers").glob("*/provider.py")}
+    assert {name for name in shipped if any(f"`{name}`" in row[0] for row in rows)} == shipped
+    assert [row for row in rows if not all(row)] == []
 
 
 @pytest.mark.promise(10)

@@ -1037,9 +1037,13 @@ def test_promise_9_empty_folder(folder: Folder, estate: Folder) -> None:
     """A folder without manifests is an error, within an estate and elsewhere."""
     empty = folder.path / "empty"
     empty.mkdir()
-    assert folder.found("empty") == ["empty: error: there are no manifests here (`reconciler init` writes the first ones)"]
+    assert folder.found("empty") == [
+        "empty: error: there are no manifests here (`reconciler init` writes the first ones)"
+    ]
     (folder.path / "reconciler.yaml").unlink()
-    assert folder.found("empty") == ["empty: error: there are no manifests here (`reconciler init` writes the first ones)"]
+    assert folder.found("empty") == [
+        "empty: error: there are no manifests here (`reconciler init` writes the first ones)"
+    ]
 
 
 @pytest.mark.promise(9)

@@ -22,9 +22,10 @@ _EXTRAS = "pip install 'access-reconciler[emulator,openbao]'"
 def command(terminal: Terminal, keep: bool, slow: bool) -> ExitCode:
     """Take an example estate from YAML to keys in a secrets server, through drift and repair, on this machine alone.
 
-    Starts a vendor emulator for each tenant and a real OpenBao server in memory, both on the loopback address, and runs
-    the commands that a person would type. At the end every key has to authenticate with the secret read from OpenBao, and
-    everything that was printed, logged or written to disk is searched for every secret that the vendors ever issued.
+    Starts a vendor emulator for each tenant and a real OpenBao server in memory, both on the loopback address, runs the
+    commands that a person would type, and plays the people who click in the vendors' consoles. At the end every key has to
+    authenticate with the secret read from OpenBao, and everything that was printed, logged or written to disk is searched
+    for every secret that the vendors ever issued.
     """
     try:
         from reconciler.cli.demo.story import tell

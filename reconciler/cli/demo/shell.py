@@ -44,9 +44,17 @@ class Shell:
     outputs: Path
     ran: list[Ran] = field(default_factory=list)
 
-    def run(self, command: Sequence[str], environment: Mapping[str, str]) -> Ran:
-        """Show a `reconciler` command line, run it, show its output and its exit code."""
-        self.console.print(Text.assemble(("$ ", "dim"), ("reconciler " + " ".join(command), "bold")), soft_wrap=True)
+    def run(
+        self, command: Sequence[str], environment: Mapping[str, str], *, pasted: str = "", quiet: bool = False
+    ) -> Ran:
+        """Show a `reconciler` command line, run it, show its output. `pasted`: what it gets on standard input.
+
+        `quiet` shows nothing of it; its output is kept all the same.
+        """
+        if not quiet:
+            line = Text.assemble(("$ ", "dim"), ("reconciler " + " ".join(command), "bold"))
+            line.append("  # id and secret are pasted" if pasted else "", style="dim not bold")
+            self.console.print(line, soft_wrap=True)
         stem = f"{len(self.ran) + 1:02d}-{command[0]}"
         plain = ["--no-color"] if self.console.color_system is None else []
         output, log = self.outputs / f"{stem}.out", self.outputs / f"{stem}.log"
@@ -57,26 +65,30 @@ class Shell:
                 environment,
                 out.fileno(),
                 err.fileno(),
+                pasted.encode(),
             )
         ran = Ran(code, output, log, time.monotonic() - began)
         self.ran.append(ran)
-        self._show(output)
+        if not quiet:
+            self._show(output)
         return ran
 
-    def _child(self, command: list[str], environment: Mapping[str, str], out: int, err: int) -> int:
+    def _child(self, command: list[str], environment: Mapping[str, str], out: int, err: int, pasted: bytes) -> int:
         variables = {**environment, "COLUMNS": str(max(_NARROWEST, self.console.width)), "PYTHONIOENCODING": "utf-8"}
         if not self.console.is_terminal:
             return subprocess.run(  # noqa: S603  our own command line
-                command, cwd=self.folder, env=variables, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                timeout=_TIMEOUT, check=False,
+                command, cwd=self.folder, env=variables, input=pasted, stdout=out, stderr=err, timeout=_TIMEOUT, check=False,
             ).returncode  # fmt: skip
         master, slave = os.openpty()
         try:
             tty.setraw(slave)
             with subprocess.Popen(  # noqa: S603  our own command line
-                command, cwd=self.folder, env=variables, stdin=subprocess.DEVNULL, stdout=slave, stderr=err
+                command, cwd=self.folder, env=variables, stdin=subprocess.PIPE, stdout=slave, stderr=err
             ) as process:
                 os.close(slave)
+                assert process.stdin is not None  # noqa: S101  it was asked for
+                with process.stdin as stdin:
+                    stdin.write(pasted)
                 while chunk := _read(master):
                     os.write(out, chunk)
                 return process.wait(_TIMEOUT)

@@ -1,7 +1,7 @@
 """What the demo runs on: a copy of the example estate, one emulated vendor per tenant, and a real OpenBao.
 
-The estate is taken as it is, but for two places. Its endpoints are those of imaginary installations, so the copy names the
-emulators instead; and OpenBao's address comes from `VAULT_ADDR`, as it would in a pipeline.
+The estate is taken as it is, but for a few lines. Its endpoints are those of imaginary customers, so the copy names the
+emulators instead, and their organisations; OpenBao's address comes from `VAULT_ADDR`, as it would in a pipeline.
 """
 
 from __future__ import annotations
@@ -15,29 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from reconciler.emulator.base import Settings
+from reconciler.cli.demo.vendors import Fields, Vendor, cast
 from reconciler.emulator.openbao import OpenBaoServer, openbao
 from reconciler.emulator.server import serve
 from reconciler.errors import InvalidInput
 from reconciler.manifest import load_estate
 from reconciler.model.desired import CredentialRef, DesiredTenant
 from reconciler.model.estate import Estate
-from reconciler.providers.trend_workload_security.emulator import AUDITOR, WorkloadSecurity
 
 Identity = Literal["plan", "apply"]
-
-MANAGER_RIGHTS: Final = frozenset(
-    f"platformRights.{group}.{right}"
-    for group, rights in {
-        "apikeyRights": ("canViewApiKeys", "canCreateNewApiKeys", "canEditApiKeyProperties", "canDeleteApiKeys"),
-        "administratorRoleRights": (
-            "canViewAdministratorRoles", "canCreateNewAdministratorRoles", "canEditAdministratorRoleProperties",
-            "canDeleteAdministratorRoles",
-        ),
-    }.items()
-    for right in rights
-)  # fmt: skip
-"""All that the applying credential may do at the vendor."""
 
 _HERE: Final = Path(__file__).parent
 _OWN_VARIABLES: Final = ("VAULT_", "BAO_")
@@ -49,12 +35,17 @@ class Stage:
 
     folder: Path
     bao: OpenBaoServer
-    vendors: Mapping[str, WorkloadSecurity]
-    """The emulated installation of each tenant."""
+    vendors: Mapping[str, Vendor]
+    """The emulated vendor of each tenant."""
     estate: Estate
     """The copy, with the emulators' endpoints."""
     tokens: Mapping[Identity, str] = field(repr=False)
     """OpenBao tokens, each under its documented policy and nothing else."""
+
+    @property
+    def downloads(self) -> Path:
+        """Where the person's browser puts what a console gives out. Outside of the estate, but searched like it."""
+        return self.folder / "downloads"
 
     @property
     def manifests(self) -> Path:
@@ -75,7 +66,7 @@ class Stage:
 
 def example() -> Path:
     """The example estate: beside the package in a checkout, inside of it in a wheel."""
-    for folder in (_HERE.parents[2] / "examples" / "trend", _HERE / "estate"):
+    for folder in (_HERE.parents[2] / "examples" / "estate", _HERE / "estate"):
         if (folder / "reconciler.yaml").is_file():
             return folder
     raise InvalidInput("the demo's example estate is not there", hint="install access-reconciler again")
@@ -88,11 +79,10 @@ def stage(*, keep: bool = False) -> Iterator[Stage]:
         folder = Path(tempfile.mkdtemp(prefix="reconciler-demo-"))
         if not keep:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        for name in ("home", "tmp", "output", "state"):
+        for name in ("home", "tmp", "output", "state", "downloads"):
             (folder / name).mkdir()
-        vendors, endpoints = _vendors(stack, load_estate(example()))
         copy = folder / "estate"
-        _copy(example(), copy, endpoints)
+        vendors = _vendors(stack, load_estate(example()), copy)
         bao = stack.enter_context(openbao())
         estate = load_estate(copy)
         _credentials(bao, estate, vendors)
@@ -100,42 +90,37 @@ def stage(*, keep: bool = False) -> Iterator[Stage]:
         yield Stage(folder, bao, vendors, estate, tokens)
 
 
-def _vendors(stack: ExitStack, original: Estate) -> tuple[dict[str, WorkloadSecurity], dict[str, str]]:
-    vendors: dict[str, WorkloadSecurity] = {}
-    endpoints: dict[str, str] = {}
+def _vendors(stack: ExitStack, original: Estate, copy: Path) -> dict[str, Vendor]:
+    """Serve each tenant's vendor, and write the copy in which the tenants are at home there."""
+    vendors: dict[str, Vendor] = {}
+    lines: dict[str, str] = {}
     for number, tenant in enumerate(original.tenants, 1):
-        vendors[tenant.name] = WorkloadSecurity(Settings(tenant=number))
-        endpoints[tenant.endpoint] = stack.enter_context(serve(vendors[tenant.name])).endpoint
-    return vendors, endpoints
-
-
-def _copy(original: Path, copy: Path, endpoints: Mapping[str, str]) -> None:
-    shutil.copytree(original, copy)
+        vendor = vendors[tenant.name] = cast(tenant, number)
+        endpoint = stack.enter_context(serve(vendor.emulator)).endpoint
+        vendor.serve_at(endpoint)
+        lines |= {f"endpoint: {tenant.endpoint}": f"endpoint: {endpoint}", **vendor.lines(tenant)}
+    shutil.copytree(example(), copy)
     for file in copy.rglob("*.yaml"):
         text = file.read_text(encoding="utf-8")
-        for old, new in endpoints.items():
-            text = text.replace(f"endpoint: {old}\n", f"endpoint: {new}\n")
+        for old, new in lines.items():
+            text = text.replace(f"{old}\n", f"{new}\n")
         file.write_text(text, encoding="utf-8")
+    return vendors
 
 
-def _credentials(bao: OpenBaoServer, estate: Estate, vendors: Mapping[str, WorkloadSecurity]) -> None:
+def _credentials(bao: OpenBaoServer, estate: Estate, vendors: Mapping[str, Vendor]) -> None:
     """What an administrator does once per tenant: make the reconciler's own keys and store them, with their endpoint."""
     for tenant in estate.tenants:
         vendor = vendors[tenant.name]
-        vendor.add_role("API key manager", MANAGER_RIGHTS, description="For the reconciler")
-        _store(bao, tenant, tenant.credentials_apply, vendor.add_key("reconciler-apply", "API key manager"))
+        _store(bao, tenant, tenant.credentials_apply, vendor.to_apply())
         if tenant.credentials_plan != tenant.credentials_apply:
-            _store(bao, tenant, tenant.credentials_plan, vendor.add_key("reconciler-plan", AUDITOR))
+            _store(bao, tenant, tenant.credentials_plan, vendor.to_plan())
 
 
-def _store(bao: OpenBaoServer, tenant: DesiredTenant, ref: CredentialRef, secret: str) -> None:
+def _store(bao: OpenBaoServer, tenant: DesiredTenant, ref: CredentialRef, fields: Fields) -> None:
     if ref.vault is None:
         raise InvalidInput(f"{tenant.name} keeps its credential outside of Vault", hint="the demo's estate must not")
-    bao.request(
-        "POST",
-        f"{ref.vault.mount}/data/{ref.vault.path}",
-        {"data": {"secretKey": secret, "endpoint": tenant.endpoint}},
-    )
+    bao.request("POST", f"{ref.vault.mount}/data/{ref.vault.path}", {"data": {**fields, "endpoint": tenant.endpoint}})
 
 
 def _token(bao: OpenBaoServer, identity: Identity) -> str:

@@ -88,6 +88,7 @@ _HIGH_RISK: Final = (
 
 TRAITS: Final = Traits(
     marked_only=True,
+    named_in_comment=True,
     regenerates_in_place=False,
     reversible_lock=False,
     replaces_levels=True,
@@ -97,6 +98,7 @@ TRAITS: Final = Traits(
 )
 FIXED_TRAITS: Final = Traits(
     marked_only=True,
+    named_in_comment=True,
     regenerates_in_place=False,
     reversible_lock=False,
     replaces_levels=True,

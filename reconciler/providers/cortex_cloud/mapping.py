@@ -2,7 +2,7 @@
 
 A key has no name at the vendor. Its comment carries what a name would: `NAME: DESCRIPTION MARK`. A role has a name, which
 must be unique and can never be changed, and neither can anything else of it: so a role of ours is called after its
-manifest and eight digits that its content and its mark decide, and another content makes another role beside it.
+manifest and eight digits that its content decides, and another content makes another role beside it.
 """
 
 from __future__ import annotations
@@ -124,12 +124,9 @@ def comment(name: str, description: str, mark: Mark) -> str:
 
 
 def role_name(fields: Fields, mark: Mark) -> str:
-    """What a role is called at the vendor: one of other content or another mark gets another name.
-
-    The nonce is part of it, for a creation that comes late must not have the name that the next attempt needs.
-    """
+    """What a role is called at the vendor: one of other content, generation or estate gets another name."""
     content = json.dumps(
-        [fields["description"], fields["permissions"], mark.estate, mark.generation, mark.nonce],
+        [fields["description"], fields["permissions"], mark.estate, mark.generation],
         sort_keys=True,
         separators=(",", ":"),
     )

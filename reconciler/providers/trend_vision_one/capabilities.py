@@ -44,7 +44,7 @@ _FIELDS: Final = (
 _OPERATIONS: Final = (
     Operation("list keys", "GET /v3.0/iam/apiKeys", _D, "T14, T16", read=True),
     Operation("describe a key (for its ETag)", "GET /v3.0/iam/apiKeys/{id}", _D, "T14", read=True),
-    Operation("list roles (not where the tenant names them)", "GET /v3.0/iam/roles", _I, "T16", read=True),
+    Operation("list roles (only with options.listRoles)", "GET /v3.0/iam/roles", _I, "T16", read=True),
     Operation("try a new key", "GET /v3.0/healthcheck/connectivity", _D, "T14", read=True),
     Operation("create key", "POST /v3.0/iam/apiKeys", _D, "T14"),
     Operation("update key", "PATCH /v3.0/iam/apiKeys/{id}", _D, "T14"),

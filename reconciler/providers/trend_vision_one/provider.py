@@ -62,9 +62,12 @@ class TrendVisionOne:
         """The endpoint is a region's API host without a path (T17); the credential is `token`, perhaps with `keyId`."""
         yield from _check_endpoint(tenant.endpoint)
         for option, value in tenant.options.items():
-            if option != "roles":
-                hint = did_you_mean(option, ["roles"]) or "this provider's tenants have one option: roles"
+            if option not in {"roles", "listRoles"}:
+                hint = did_you_mean(option, ["roles", "listRoles"]) or "this provider's options: roles, listRoles"
                 yield Problem(("options", option), f"unknown option {option!r}", hint)
+            elif option == "listRoles":
+                if not isinstance(value, bool):
+                    yield Problem(("options", "listRoles"), "listRoles is neither true nor false", "true or false")
             elif not (isinstance(value, list | tuple) and all(isinstance(one, str) and one for one in value)):
                 yield Problem(("options", "roles"), "roles is no list of names", "the names that the console shows")
         if tenant.credentials_plan == tenant.credentials_apply:
@@ -133,9 +136,14 @@ class TrendVisionOne:
                     "type": "array",
                     "items": {"type": "string", "minLength": 1},
                     "examples": [["SIEM reader"]],
-                    "description": "Roles that keys may be given, by name. Without it the vendor is asked for its "
-                    "list of roles, a call whose answer is assumed.",
-                }
+                    "description": "Roles that keys may be given, by name, beside those that keys have already.",
+                },
+                "listRoles": {
+                    "type": "boolean",
+                    "default": False,
+                    "description": "Whether the vendor is asked for its list of roles: a call whose answer is not "
+                    "published but assumed.",
+                },
             },
         }
 

@@ -20,7 +20,7 @@ from reconciler.providers.trend_vision_one.client import PAGE, Client
 
 
 class Session:
-    """See `reconciler.providers.base.Session`. Two calls observe a tenant of up to 200 keys; one, if it names its roles."""
+    """See `reconciler.providers.base.Session`. One call observes a tenant of up to 200 keys; `listRoles` makes it two."""
 
     def __init__(
         self,
@@ -37,7 +37,8 @@ class Session:
         self._client = Client(
             endpoint, credential, settings, page=page, pacer=pacer, clock=clock, sleep=sleep or settings.sleep
         )
-        self._roles: tuple[str, ...] | None = tuple(settings.options["roles"]) if "roles" in settings.options else None
+        self._roles: tuple[str, ...] = tuple(settings.options.get("roles", ()))
+        self._asks_for_roles = settings.options.get("listRoles") is True
         self._now = now
 
     @property
@@ -48,11 +49,12 @@ class Session:
     def observe(self, known: Sequence[KnownKey] = ()) -> ObservedTenant:  # noqa: ARG002  the list tells everything
         """List keys, and the roles that keys may be given.
 
-        Roles are those that the tenant's options name, or else those that the vendor lists; and those that keys have.
+        Roles are those that the tenant's options name and those that keys have; with `listRoles` (the call is assumed)
+        also those that the vendor lists.
         """
         keys = self._client.list_keys()
-        names = self._client.list_roles() if self._roles is None else self._roles
-        roles = sorted({*names, *(key.role for key in keys if key.role)})
+        listed = self._client.list_roles() if self._asks_for_roles else ()
+        roles = sorted({*listed, *self._roles, *(key.role for key in keys if key.role)})
         return ObservedTenant(
             levels=tuple(map(mapping.observed_role, roles)),
             keys=tuple(map(mapping.observed_key, keys)),

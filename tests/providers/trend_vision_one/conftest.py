@@ -30,7 +30,7 @@ def open_session(fake_time: Any) -> Iterator[Callable[..., Session]]:
         session = Session(
             tenant.endpoint + "/",
             Credential({name: Secret(value) for name, value in fields.items()}, tenant.endpoint),
-            ConnectionSettings(write=write, timeout=5.0, options=options or {}),
+            ConnectionSettings(write=write, timeout=5.0, options={"listRoles": True} if options is None else options),
             page=50,
             pacer=Pacer(100_000, 60.0, clock=fake_time.clock, sleep=fake_time.sleep),
             clock=fake_time.clock,

@@ -90,6 +90,7 @@ def test_how_its_keys_behave() -> None:
         tenant(plan=CredentialRef(env={"token": "V1_TOKEN"})),
         tenant(plan=CredentialRef(env={"token": "V1_TOKEN", "keyId": "V1_ID"})),
         tenant(roles=["SIEM reader"]),
+        tenant(listRoles=True),
     ],
 )
 def test_good_tenants(good: DesiredTenant) -> None:
@@ -109,6 +110,7 @@ def test_good_tenants(good: DesiredTenant) -> None:
         (tenant(colour="red"), ("options", "colour"), "roles"),
         (tenant(roles="Auditor"), ("options", "roles"), "console"),
         (tenant(roles=["Auditor", ""]), ("options", "roles"), "console"),
+        (tenant(listRoles="yes"), ("options", "listRoles"), "true or false"),
         (tenant(plan=CredentialRef(env={"tokn": "X"})), ("credentials", "env", "tokn"), "'token'"),
         (tenant(plan=CredentialRef(env={"keyId": "X"})), ("credentials", "env"), ""),
         (tenant(plan=CredentialRef(env={"token": "X", "y": "Y"})), ("credentials", "env", "y"), "keyId"),

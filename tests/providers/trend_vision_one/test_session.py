@@ -228,21 +228,22 @@ def test_more_than_a_thousand_keys(tenant: VisionOne, open_session: Open) -> Non
 @pytest.mark.parametrize(
     ("listed", "options", "calls", "there"),
     [
-        ("yes", {}, 2, True),
-        ("forbidden", {}, 2, False),
-        ("unknown", {}, 2, False),
-        ("forbidden", {"roles": ["SIEM reader", "Auditor"]}, 1, True),
+        ("yes", {"listRoles": True}, 4, True),
+        ("forbidden", {"listRoles": True}, 2, False),
+        ("unknown", {"listRoles": True}, 2, False),
+        ("yes", {}, 1, False),
+        ("yes", {"listRoles": False, "roles": ["SIEM reader", "Auditor"]}, 1, True),
     ],
 )
 def test_which_roles_there_are(
     make_vision_one: Make, open_session: Open, listed: str, options: dict[str, Any], calls: int, there: bool
 ) -> None:
-    """The vendor's list, or what the tenant names instead; and always those that keys have."""
+    """What the tenant names and what keys have; the vendor's list, an assumed call, only where the tenant opts in."""
     tenant = make_vision_one(roles_listed=listed, roles_per_page=3)
     tenant.add_role("SIEM reader")
     session = open_session(tenant, options=options)
     names = [level.name for level in session.observe().levels]
-    assert session.calls == calls + (2 if there and not options else 0)
+    assert session.calls == calls
     assert "API Key Manager" in names
     assert ("SIEM reader" in names) == there
     assert names == sorted(set(names))
@@ -280,7 +281,7 @@ def test_promise_8_the_rate_is_kept(make_vision_one: Make, fake_time: Any) -> No
     fake_time.on_sleep = lambda seconds: tenant.clock.advance(timedelta(seconds=seconds))
     pacer = Pacer(20, 60.0, clock=fake_time.clock, sleep=fake_time.sleep)
     credential = Credential({"token": Secret(tenant.credentials["token"])}, None)
-    settings = ConnectionSettings(write=True, timeout=5.0)
+    settings = ConnectionSettings(write=True, timeout=5.0, options={"listRoles": True})
     session = Session(tenant.endpoint, credential, settings, pacer=pacer, clock=fake_time.clock, sleep=fake_time.sleep)
     for _ in range(25):
         session.observe()
