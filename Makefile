@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint format types layers schemas coverage coverage-gate crash bench bench-small bench-apply docs fmt lock clean
+.PHONY: help demo test check lint format types layers schemas coverage coverage-gate crash soak bench bench-small bench-apply docs fmt lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -62,6 +62,10 @@ coverage-gate: $(DEV_READY)
 
 crash: $(DEV_READY) ## Kill runs at every boundary there is (ARGS="-k rotate" narrows it); `make test` takes a part of them
 	@RECONCILER_CRASH=all $(BIN)/python -m pytest -n auto --dist worksteal tests/faults/test_crash.py $(ARGS)
+
+soak: $(DEV_READY) ## Play 20,000 random schedules that nobody has played before (ARGS="-k cortex" narrows it)
+	@RECONCILER_SOAK=$${RECONCILER_SOAK:-20000} RECONCILER_SOAK_SEED=$${RECONCILER_SOAK_SEED:-$$(date +%s)} \
+	  $(BIN)/python -m pytest -n auto tests/faults/soak/test_soak.py $(ARGS)
 
 bench: $(DEV_READY) ## Measure the phases of a run on 10,000 keys against their budgets
 	@$(BIN)/python -m benchmarks --out build/bench.json $(ARGS)

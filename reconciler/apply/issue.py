@@ -24,7 +24,7 @@ from reconciler.errors import (
     Rejected,
     RetryLater,
 )  # fmt: skip
-from reconciler.model.action import Action, Operation
+from reconciler.model.action import Action, ActionKind, Operation
 from reconciler.model.desired import DesiredKey, KeyState, VaultPath
 from reconciler.model.mark import Mark, new_nonce
 from reconciler.model.state import Intent, IntentAction, Phase, Previous, Record, StateDocument
@@ -307,11 +307,10 @@ def _previous(
         return action.record.previous if action.record else None
     if current is None:
         return None
-    return (
-        retiring(current, path, end_of_overlap(now, action.overlap))
-        if action.observed is not None
-        else current.previous
-    )
+    replaced_unread = action.kind is ActionKind.REPAIR and current.previous is not None
+    if action.observed is None or replaced_unread:
+        return current.previous  # in its overlap still; the key whose secret is lost has nothing to keep alive
+    return retiring(current, path, end_of_overlap(now, action.overlap))
 
 
 def _forget(tools: Tools, path: VaultPath, version: int) -> None:

@@ -12,15 +12,15 @@ from reconciler.apply.emergency import Scene, Trail, carriers, end
 from reconciler.apply.journal import dropped
 from reconciler.apply.tools import Tools
 from reconciler.errors import ReconcilerError
-from reconciler.model.action import Action
+from reconciler.model.action import Action, Operation
 from reconciler.model.names import Kind, ObjectId
 from reconciler.model.state import Intent, StateDocument
 
 
 def is_overtaken(document: StateDocument, action: Action) -> bool:
     """Whether the action's key has been revoked since the action was planned."""
-    if action.object.kind is not Kind.API_KEY:
-        return False
+    if action.object.kind is not Kind.API_KEY or action.operation in {Operation.REMOVE, Operation.DELETE}:
+        return False  # what only takes away is right all the same, and may be all that ends the key
     record = document.objects.get(str(action.object))
     known = action.record.revoked if action.record is not None else None
     return record is not None and record.revoked is not None and record.revoked != known

@@ -176,6 +176,8 @@ class _Work:
             self._left.get(name, {}).pop("vendor", None)
         scene = Scene(observed, self._document, tag)
         doomed = [(name, carriers(scene, self._trails[name])) for name in names]
+        for name, found in doomed:
+            self._delete_unlisted(tenant, self._trails[name], found, observed.own_key_id)
         jobs = [
             (name, item) for name, found in doomed for item in found.keys if not self._is_done(name, item.vendor_id)
         ]
@@ -202,6 +204,20 @@ class _Work:
                 shown = f"id {item.vendor_id} is now {foreign(item.name)!r} without our mark, and is left alone"
                 self._leave([name], item.vendor_id, f"{shown}: look at it in the vendor's console")
             self._ask(tenant, name, found)
+
+    def _delete_unlisted(self, tenant: OpenTenant, trail: Trail, found: Carriers, own: str | None) -> None:
+        """Delete what is recorded and not listed as well: a list may lag behind, and one that is gone is success."""
+        traits = tenant.provider.traits(tenant.desired)
+        if not traits.lists_keys or Write.DELETE_KEY in traits.by_hand:
+            return
+        listed = {item.vendor_id for item in (*found.keys, *found.unclear)}
+        for vendor_id, _, _ in trail.recorded():
+            if vendor_id not in listed and vendor_id != own:
+                try:
+                    tenant.session.delete_key(vendor_id)
+                except ReconcilerError as problem:
+                    what = f"id {vendor_id} is not listed, and could not be deleted: {problem}"
+                    self._leave([trail.name], vendor_id, what)
 
     def _is_done(self, name: ObjectId, vendor_id: str) -> bool:
         before = self._ended.get(name, {}).get(vendor_id)

@@ -79,6 +79,10 @@ class TenantRun:
             return {}
 
         def open_all(document: StateDocument) -> StateDocument:
+            for chain in batch:  # the intent must not stand under a name that the record does not have yet
+                for action in chain:
+                    if action.renamed_from:
+                        document = document.rename(action.renamed_from, str(action.object))
             opened = {str(name): intent for name, intent in intents.items()}
             return document.model_copy(update={"intents": {**document.intents, **opened}})
 

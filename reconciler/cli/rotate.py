@@ -63,7 +63,7 @@ def command(
     from reconciler.apply.run import ApplyRun
     from reconciler.cli.estate import access, as_json, make_plan
     from reconciler.model.names import Kind
-    from reconciler.plan.target import Target
+    from reconciler.plan.target import Target, only_rotation
     from reconciler.report import data, text
 
     asks = sys.stdin is not None and sys.stdin.isatty() and not auto_approve
@@ -79,7 +79,7 @@ def command(
         try:
             for missing in planned.unreadable:
                 raise missing.error
-            planned = planned.with_plans([_just(plan, name) for plan in planned.plans])
+            planned = planned.with_plans([only_rotation(plan, name) for plan in planned.plans])
             _refuse_open_overlap(planned.plans[0], name)
             if asks:
                 text.plan(terminal.console(stderr=output_format == "json"), planned, ())
@@ -96,15 +96,6 @@ def command(
         else:
             text.results(terminal.console(), outcome)
     return combine([item.code for item in outcome])
-
-
-def _just(plan: TenantPlan, name: ObjectId) -> TenantPlan:
-    """Of a plan only what rotates this key: the next generation, and the end of the one before where that goes first."""
-    from reconciler.model.action import ActionKind
-
-    kinds = {ActionKind.ROTATE, ActionKind.RETIRE, ActionKind.REPAIR}
-    mine = tuple(action for action in plan.actions if action.object == name and action.kind in kinds)
-    return replace(plan, actions=mine, waiting=tuple(item for item in plan.waiting if item.object == name))
 
 
 def _refuse_open_overlap(plan: TenantPlan, name: ObjectId) -> None:

@@ -180,7 +180,9 @@ class StateDocument(_Document):
 
 
 def _moved(items: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
-    return {new if key == old else key: value for key, value in items.items()}
+    """What stands under the new name already stays."""
+    moved = {key: value for key, value in items.items() if key != old}
+    return moved if old not in items or new in items else {**moved, new: items[old]}
 
 
 def _put(items: Mapping[str, Any], key: str, value: object | None) -> dict[str, Any]:

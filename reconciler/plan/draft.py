@@ -130,7 +130,7 @@ def renames(desired: DesiredTenant, document: StateDocument) -> Iterator[tuple[O
     known = document.objects.keys() | document.intents.keys()
     wanted: tuple[DesiredLevel | DesiredKey, ...] = (*desired.levels, *desired.keys)
     for item in wanted:
-        if not item.previous_names or str(item.id) in known:
+        if not item.previous_names or str(item.id) in document.objects:
             continue
         former = (ObjectId(item.id.kind, name) for name in item.previous_names)
         found = next((old for old in former if str(old) in known), None)

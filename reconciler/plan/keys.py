@@ -91,7 +91,8 @@ def _remove(key: KeyPlan, reason: str) -> None:
         if reason.startswith(("expired", "state: locked")):
             key.draft.note(key.id, f"{reason}: not created")
         return
-    if key.record.protect or (key.desired is not None and key.desired.protect):
+    protected = key.record.protect or (key.desired is not None and key.desired.protect)
+    if protected and key.record.revoked is None:  # a revocation is the stronger word
         key.block(
             f"it is protected, and {reason}",
             "protection is lifted in a commit of its own: apply protect: false while the key is still wanted",

@@ -338,6 +338,8 @@ def _say_in_use(draft: Draft, removal: Action, names: str, leaving: Collection[s
     users = {key.vendor_id for key in draft.view.observed.keys if key.level_id == removal.vendor_id} - set(leaving)
     if users and users <= going:  # taken out of Git as well, and in quarantine
         draft.note(removal.object, f"taken out of Git; it stays until the last key that has it is gone: {names}")
+    elif removal.kind is ActionKind.REPAIR:  # an orphan of ours
+        draft.note(removal.object, f"id {removal.vendor_id} is an orphan of ours, and stays while keys use it: {names}")
     elif removal.kind is ActionKind.RETIRE:  # nothing is wrong: it goes in a later run
         draft.note(removal.object, f"id {removal.vendor_id} has a successor, and stays while keys use it: {names}")
     else:

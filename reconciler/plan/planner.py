@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -38,7 +40,7 @@ def plan_tenant(desired: DesiredTenant, provider: Provider, view: TenantView, es
         tenant=desired.name,
         provider=desired.provider,
         endpoint=desired.endpoint,
-        actions=tuple(sorted(draft.actions, key=_order)),
+        actions=tuple(sorted(draft.actions, key=partial(_order, used={key.level_id for key in view.observed.keys}))),
         blocked=tuple(draft.blocked),
         notes=tuple(draft.notes),
         unmanaged=_unmanaged(draft),
@@ -119,10 +121,13 @@ _RANK: Final = {
 }
 
 
-def _order(action: Action) -> tuple[float, str]:
+def _order(action: Action, used: Collection[str | None]) -> tuple[float, str]:
     rank: float = _RANK[action.object.kind.is_level, action.by_hand or action.operation]
     if action.renamed_from:
         return -1, action.object.name
+    orphan = action.kind is ActionKind.REPAIR and action.operation is Operation.REMOVE
+    if orphan and action.object.kind.is_level and action.vendor_id not in used:
+        return 1.5, action.object.name  # it may hold the very name that the next level is to have
     if action.kind is ActionKind.REPAIR and action.operation is Operation.REGENERATE:
         rank = _RANK[_KEY, Operation.REMOVE] - 0.5  # no other generation goes before this one's secret is there
     elif action.kind is ActionKind.RETIRE and action.record and action.vendor_id == action.record.vendor_id:

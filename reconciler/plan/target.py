@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.errors import InvalidInput
-from reconciler.model.action import Action, Blocked, Operation, TenantPlan
+from reconciler.model.action import Action, ActionKind, Blocked, Operation, TenantPlan
 from reconciler.model.desired import DesiredKey, DesiredTenant
 from reconciler.model.names import Kind, ObjectId
 from reconciler.suggest import did_you_mean
@@ -88,6 +88,19 @@ def narrow(plan: TenantPlan, targets: Sequence[Target]) -> TenantPlan:
         notes=tuple(note for note in plan.notes if note.object is None or note.object in chosen),
         unmanaged=(),
     )
+
+
+def only_rotation(plan: TenantPlan, name: ObjectId) -> TenantPlan:
+    """Of a plan only what gives this key its next secret.
+
+    A replacement is a rotation that cannot wait; the end of a former generation is kept with what makes its successor; a
+    rename comes first, or the state would know the key twice.
+    """
+    kinds = {ActionKind.ROTATE, ActionKind.RETIRE, ActionKind.REPAIR, ActionKind.REPLACE}
+    mine = tuple(
+        action for action in plan.actions if action.object == name and (action.kind in kinds or action.renamed_from)
+    )
+    return replace(plan, actions=mine, waiting=tuple(item for item in plan.waiting if item.object == name))
 
 
 def _users(removal: Action, others: Sequence[Action]) -> list[str]:

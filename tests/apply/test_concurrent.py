@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_promise_7_a_revoke_during_an_apply_wins(estate: World, vault_proxy: Pro
     (estate.folder / "keys/dsm-one.yaml").unlink()
     estate.key("one", rotation="{every: 30d, overlap: 24h}")
     estate.age(31, "one", overlap=False)
-    said: list[Run] = []
+    children: list[Any] = []
     once = threading.Event()
 
     def revoke(method: str, path: str) -> None:
@@ -112,15 +113,17 @@ def test_promise_7_a_revoke_during_an_apply_wins(estate: World, vault_proxy: Pro
             and not once.is_set()
         ):
             once.set()
-            child = start(estate, "revoke", "dsm/one", "--reason", "leaked", "--auto-approve")
-            said.append(end(estate, child))
+            children.append(start(estate, "revoke", "dsm/one", "--reason", "leaked", "--auto-approve"))
+            while "revoked" not in estate.state()["objects"]["ApiKey/one"] and children[0].poll() is None:
+                pass  # each look is a request: until the tombstone stands
 
     vault_proxy.trouble = revoke
     applied = estate.apply()
     vault_proxy.trouble = lambda method, path: None
     assert once.is_set(), applied.all
-    assert said[0].status in {0, 4}, said[0].all
-    if said[0].status == 4 or applied.status:
+    revoked = end(estate, children[0])
+    assert revoked.status in {0, 4}, revoked.all
+    if revoked.status == 4 or applied.status:
         assert estate.run("revoke", "dsm/one", "--reason", "leaked", "--auto-approve").status == 0
     assert estate.names() == ["two"]
     versions = estate.metadata("one")["versions"].values()

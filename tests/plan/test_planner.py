@@ -81,6 +81,7 @@ def test_order_is_levels_keys_removals() -> None:
     result = plan(desired_tenant(wanted, [desired_level(), desired_level("new")]), seen)
     assert [(operation, name) for _, operation, name in told(result)] == [
         ("record", "ApiKey/dead"),
+        ("remove", "AccessLevel/late"),
         ("create", "AccessLevel/new"),
         ("update", "AccessLevel/read"),
         ("update", "ApiKey/updated"),
@@ -90,7 +91,6 @@ def test_order_is_levels_keys_removals() -> None:
         ("issue", "ApiKey/b-new"),
         ("issue", "ApiKey/rotated"),
         ("delete", "ApiKey/absent"),
-        ("remove", "AccessLevel/late"),
         ("delete", "AccessLevel/old"),
     ]
     assert result.population == 6

@@ -66,6 +66,7 @@ def troubled(target: str) -> Iterator[Proxy]:
     where = urlsplit(target)
 
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True
         protocol_version = "HTTP/1.1"
 
         def log_message(self, *args: object) -> None:  # type: ignore[override]
