@@ -7,17 +7,18 @@ exists. So a second run asks for nothing twice, and the mark that the person ent
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from reconciler.apply.issue import Stored, intent_for, settle, store
 from reconciler.apply.journal import dropped
 from reconciler.apply.perform import without
 from reconciler.apply.tools import Tools, applied_to
 from reconciler.errors import Conflict, InvalidInput, Rejected
-from reconciler.model.action import Action, Operation, TenantPlan, Waiting
+from reconciler.model.action import Action, ActionKind, Operation, TenantPlan, Waiting
 from reconciler.model.desired import VaultPath
 from reconciler.model.names import Kind, ObjectId
 from reconciler.model.state import Handoff, Intent, Record, StateDocument
+from reconciler.plan import digest
 from reconciler.plan.handoff import HANDOFF_ACTIONS, digest_of, mark_of
 from reconciler.plan.run import replan
 from reconciler.providers.base import Issued, Verification
@@ -33,7 +34,12 @@ def open_handoff(tools: Tools, action: Action, by: str) -> None:
     """Remember that a person was asked, who asked and for what."""
     by_hand = action.by_hand or action.operation
     handoff = Handoff(
-        action=HANDOFF_ACTIONS[by_hand], opened=tools.access.vault.now(), by=by, wanted=digest_of(action.steps)
+        action=HANDOFF_ACTIONS[by_hand],
+        opened=tools.access.vault.now(),
+        by=by,
+        wanted=digest_of(action.steps),
+        vendor_id=action.vendor_id,
+        rotation=action.kind is ActionKind.ROTATE,
     )
     name = str(action.object)
     if by_hand in _MAKES:
@@ -101,10 +107,19 @@ def take_in(tools: Tools, waiting: Waiting, issued: Issued, *, unverified: bool 
             hint="nothing was written; if you are sure of them, add --unverified",
         )
     path = VaultPath(intent.mount, intent.path)
-    version = store(tools, path, issued, intent.base_version, on_top=waiting.action.operation is Operation.REGENERATE)
+    # On top of what a completion that died before it could record anything has stored: it was this key's secret.
+    version = store(tools, path, issued, intent.base_version, on_top=True)
     stored = Stored(path, version, verification)
     settle(tools, action, intent, stored, issued)
     tools.journal.flush()
+    record = tools.journal.document.objects.get(str(waiting.object))
+    if record is None or record.vendor_id != issued.vendor_id:
+        tools.access.secrets.delete_all_versions(path)
+        raise Conflict(
+            f"it was revoked meanwhile, and key {issued.vendor_id} is not taken in",
+            where=str(waiting.object),
+            hint="delete that key in the console",
+        )
     return stored
 
 
@@ -131,9 +146,11 @@ def confirm(tools: Tools, waiting: Waiting) -> str:
         asked = {field: value for field, value in applied_to(tools, waiting.action).items() if field in names}
 
         planned = waiting.action.record
-        moved = {}
+        moved: dict[str, Any] = {}
         if waiting.action.desired is None and planned is not None:  # a quarantine
             moved = {"phase": planned.phase, "quarantine_until": planned.quarantine_until}
+            told = {change.path: change.new for change in waiting.action.changes}
+            asked = digest.fields_of(told, tools.traits.unreadable)
 
         def changed(document: StateDocument) -> StateDocument:
             known = document.objects.get(name, record)
@@ -162,6 +179,8 @@ def _confirm_removal(tools: Tools, waiting: Waiting, record: Record) -> str:
         return f"generation {previous.generation} is forgotten"
     if waiting.object.kind is Kind.API_KEY and record.path:
         tools.access.secrets.delete_all_versions(VaultPath(record.mount, record.path), up_to=record.version)
+    if previous is not None and previous.path:
+        tools.access.secrets.delete_all_versions(VaultPath(previous.mount, previous.path))
     tools.journal.flush(lambda document: without(document, waiting.object))
     return "the record is removed, and its secret"
 

@@ -66,6 +66,10 @@ class Handoff(_Document):
     opened: datetime
     by: str
     wanted: str = ""
+    vendor_id: str = ""
+    """What is to be changed or deleted."""
+    rotation: bool = False
+    """Whether the new key was asked for as a rotation, due or not."""
 
 
 class Previous(_Document):

@@ -14,7 +14,7 @@ from typing import Final
 from reconciler.model.action import Action, ActionKind, Change, Operation, Waiting
 from reconciler.model.desired import DesiredKey, DesiredLevel, KeyState
 from reconciler.model.mark import Mark, handoff_nonce
-from reconciler.model.names import ObjectId
+from reconciler.model.names import Kind, ObjectId
 from reconciler.model.observed import Fields
 from reconciler.model.state import Handoff, HandoffAction
 from reconciler.plan import digest
@@ -115,6 +115,14 @@ def _locked_first(draft: Draft, action: Action) -> Iterator[Action]:
             action, kind=ActionKind.LOCK, operation=Operation.UPDATE, desired=None, changes=(lock,),
             reason=f"{action.reason}: it loses its access until somebody deletes it",
         )  # fmt: skip
+    previous = action.record.previous if action.record else None
+    former = draft.owners.by_id(Kind.API_KEY, previous.vendor_id) if previous is not None else None
+    if by_api and former is not None and former.fields.get("state") == KeyState.ACTIVE:
+        yield replace(
+            action, kind=ActionKind.LOCK, operation=Operation.UPDATE, desired=None, vendor_id=former.vendor_id,
+            observed=former, changes=(Change("state", str(KeyState.ACTIVE), str(KeyState.LOCKED)),),
+            reason=f"{action.reason}: its former generation loses its access as well",
+        )  # fmt: skip
 
 
 def _asked(draft: Draft, levels: LevelIndex, action: Action) -> Iterator[Action]:
@@ -130,7 +138,7 @@ def _asked(draft: Draft, levels: LevelIndex, action: Action) -> Iterator[Action]
             opened.opened,
             opened.by,
             clicked=draft.view.clicked.get(action.object, ""),
-            intent=draft.owners.intents.get(str(action.object)),
+            intent=draft.owners.intents.get(str(action.object)) if action.operation in _MAKES else None,
         )
     )
 
@@ -163,7 +171,13 @@ def _steps(draft: Draft, levels: LevelIndex, action: Action) -> tuple[str, ...]:
         vendor_id=action.vendor_id,
         changed=frozenset("description" if c.path == "mark" else c.path.split(".")[0] for c in action.changes),
     )
-    return draft.provider.console_steps(draft.desired, write, step)
+    steps = draft.provider.console_steps(draft.desired, write, step)
+    former = action.record.previous if action.record is not None and action.operation is Operation.DELETE else None
+    if former is not None:  # the generation in its overlap goes as well
+        mark = Mark(draft.owner_tag, former.generation, former.nonce)
+        both = replace(step, mark=mark, vendor_id=former.vendor_id)
+        steps = (*draft.provider.console_steps(draft.desired, write, both), *steps)
+    return steps
 
 
 def mark_of(owner_tag: str, action: Action) -> Mark:
@@ -171,6 +185,8 @@ def mark_of(owner_tag: str, action: Action) -> Mark:
     record = action.record
     if action.operation in {Operation.CREATE, Operation.ISSUE} or record is None:
         return Mark(owner_tag, action.generation, handoff_nonce(owner_tag, str(action.object), action.generation))
+    if record.previous is not None and action.vendor_id == record.previous.vendor_id:
+        return Mark(owner_tag, record.previous.generation, record.previous.nonce)
     return Mark(owner_tag, record.made or record.generation, record.nonce)
 
 

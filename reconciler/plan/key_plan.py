@@ -14,7 +14,7 @@ from reconciler.model.state import Intent, Record
 from reconciler.plan import differ, digest
 from reconciler.plan.draft import Draft
 from reconciler.plan.levels import LevelIndex
-from reconciler.providers.base import Expiry
+from reconciler.providers.base import Expiry, Write
 
 _NOTHING = SecretMetadata(current_version=0, live=False)
 
@@ -126,6 +126,8 @@ class KeyPlan:
         level_id = self.levels.resolve(desired.level).vendor_id
         if found.level_id is None and traits.fixed_level and desired.state is KeyState.LOCKED:
             return changed, level_id  # what is locked by losing its level has none
+        if found.level_id == "":
+            return changed, level_id  # nobody can tell: the vendor does not list keys, and the state was rebuilt
         if level_id is None or level_id != found.level_id:
             changed.append(Change("accessLevel", self.levels.label(found.level_id), str(desired.level)))
         if traits.named_in_comment and {"description", "accessLevel"} & {change.path for change in changed}:
@@ -148,6 +150,12 @@ class KeyPlan:
         found = self.found
         self.secret_pending = True
         if found is None or self.is_own(found.vendor_id):
+            return
+        previous = self.record.previous if self.record else None
+        if not self.draft.traits.regenerates_in_place and previous and Write.CREATE_KEY in self.draft.traits.by_hand:
+            # The state can remember one generation beside the next: a person ends the older one first.
+            why = f"generation {previous.generation} (id {previous.vendor_id}): it makes room for the next one"
+            self.act(ActionKind.RETIRE, Operation.REMOVE, why, vendor_id=previous.vendor_id)
             return
         if not self.draft.traits.regenerates_in_place:
             self.act(

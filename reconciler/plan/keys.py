@@ -76,7 +76,8 @@ def _plan(key: KeyPlan) -> None:
             return
         key.found = found
     removal = key.why_removed()
-    if key.desired is None and key.record is not None and key.record.phase is Phase.ORPHANED:
+    orphaned = key.record is not None and key.record.phase is Phase.ORPHANED and key.record.revoked is None
+    if key.desired is None and orphaned:
         return
     if removal:
         _remove(key, removal)
@@ -118,17 +119,23 @@ def _remove(key: KeyPlan, reason: str) -> None:
 def _spared(key: KeyPlan, record: Record, found: Observed) -> bool:
     """Do with a key that was taken out of Git what its tenant says: True unless that is to delete it now."""
     on_removal = key.draft.desired.on_removal
+    if record.revoked is not None:
+        return False
     if on_removal.action is Removal.ORPHAN:
         left = record.model_copy(update={"phase": Phase.ORPHANED})
         key.act(ActionKind.DELETE, Operation.RECORD, "taken out of Git: left as it is, and forgotten", record=left)
         return True
-    if on_removal.action is not Removal.QUARANTINE or record.revoked is not None:
+    if on_removal.action is not Removal.QUARANTINE:
         return False
     if record.phase is Phase.QUARANTINED and record.quarantine_until is not None:
         if record.quarantine_until <= key.now:
             return False
         key.draft.note(key.id, f"in quarantine: locked, and deleted after {record.quarantine_until:%Y-%m-%d %H:%M}Z")
         return True
+    if record.previous is not None:  # it was about to end anyway: what is locked must not live on beside its lock
+        previous = record.previous
+        reason = f"generation {previous.generation} (id {previous.vendor_id}): the key is taken out of Git"
+        key.act(ActionKind.RETIRE, Operation.REMOVE, reason, vendor_id=previous.vendor_id, generation=record.generation)
     until = key.now + on_removal.grace
     state = found.fields.get("state", str(KeyState.ACTIVE))
     key.act(
@@ -242,6 +249,8 @@ def _update(key: KeyPlan, record: Record, found: Observed) -> None:
         changed.append(Change("mark", "missing", "restored"))
     at_vendor = bool(changed)
     changed += remembered(record, desired.owner, desired.protect)
+    if record.phase in {Phase.QUARANTINED, Phase.ORPHANED}:
+        changed.append(Change("phase", str(record.phase), str(Phase.CURRENT)))  # Git wants it again
     if not changed:
         return
     state = next((change.new for change in changed if change.path == "state"), None)

@@ -190,14 +190,14 @@ def _create(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Reco
 
 
 def _update(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Record, found: Observed) -> None:
+    if desired.kind is Kind.SERVICE_USER and not desired.locked and _locks_leaked_keys(draft, found.vendor_id):
+        desired = replace(desired, locked=True)  # whatever else is changed of it, the lock is sent along
+        draft.note(desired.id, "is kept locked: a key of it was revoked, and waits for a person to delete it")
     index.ours[desired.id] = found.vendor_id
     index.labels[found.vendor_id] = desired.name
     fields = draft.provider.level_fields(desired)
     changed = differ.differences(found.fields, fields, record.applied, draft.traits.unreadable)
     changed = [change for change in changed if change.path != "name" or found.name != record.vendor_name]
-    if _locks_leaked_keys(draft, found.vendor_id) and any(change.path == "state" for change in changed):
-        changed = [change for change in changed if change.path != "state"]
-        draft.note(desired.id, "stays locked: a key of it was revoked, and waits for a person to delete it")
     if draft.mark_is_lost(found, record):
         changed.append(Change("mark", "missing", "restored"))
     at_vendor = bool(changed)
@@ -233,7 +233,9 @@ def _update(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Reco
 def _locks_leaked_keys(draft: Draft, vendor_id: str) -> bool:
     """Whether a revoked key of this owner still exists: unlocking the owner would revive it."""
     return any(
-        record.revoked is not None and record.handoff is not None and record.level_id == vendor_id
+        record.revoked is not None
+        and record.level_id == vendor_id
+        and (bool(record.vendor_id) or record.previous is not None)
         for record in draft.owners.records.values()
     )
 

@@ -27,10 +27,10 @@ def plan_tenant(desired: DesiredTenant, provider: Provider, view: TenantView, es
     if draft.owners.has_state or not _block_lost(draft):
         levels = plan_levels(draft)
         plan_keys(draft, levels)
+        _prune(draft)
         keep_levels_in_use(draft)
         hand_off(draft, levels)
         _move_records(draft)
-        _prune(draft)
     lease = view.document.lease if view.document else None
     if lease is not None and lease.expires > view.now:
         draft.note(
@@ -67,16 +67,24 @@ def _prune(draft: Draft) -> None:
     """Remove what is not ours, where the tenant opted in and an approval that has not ended names just that object."""
     if draft.desired.unmanaged is not Unmanaged.PRUNE:
         return
-    for item in _unmanaged(draft):
+    foreign_items = _unmanaged(draft)
+    for item in foreign_items:
         approval = next((one for one in draft.desired.approvals if _names(one, item)), None)
-        if approval is not None and approval.until > draft.view.now:
-            draft.actions.append(
-                Action(
-                    ActionKind.DELETE, Operation.REMOVE, ObjectId(item.kind, foreign(item.name)),
-                    reason=f"id {item.vendor_id} is not ours; approved at {approval.source}", observed=item,
-                    vendor_id=item.vendor_id, wanted=digest.wanted(None), seen=digest.seen(item, None),
-                )
-            )  # fmt: skip
+        if approval is None or approval.until <= draft.view.now:
+            continue
+        same = [other for other in foreign_items if _names(approval, other)]
+        if len(same) > 1:
+            ids = ", ".join(other.vendor_id for other in same)
+            name = ObjectId(item.kind, foreign(item.name))
+            draft.block(name, f"the approval names {len(same)} objects (ids {ids})", "name one by its id: vendorId")
+            continue
+        draft.actions.append(
+            Action(
+                ActionKind.DELETE, Operation.REMOVE, ObjectId(item.kind, foreign(item.name)),
+                reason=f"id {item.vendor_id} is not ours; approved at {approval.source}", observed=item,
+                vendor_id=item.vendor_id, wanted=digest.wanted(None), seen=digest.seen(item, None),
+            )
+        )  # fmt: skip
 
 
 def _names(approval: Approval, item: Observed) -> bool:
@@ -129,7 +137,7 @@ def _order(action: Action, used: Collection[str | None]) -> tuple[float, str]:
     if orphan and action.object.kind.is_level and action.vendor_id not in used:
         return 1.5, action.object.name  # it may hold the very name that the next level is to have
     if action.kind is ActionKind.REPAIR and action.operation is Operation.REGENERATE:
-        rank = _RANK[_KEY, Operation.REMOVE] - 0.5  # no other generation goes before this one's secret is there
+        rank = _RANK[_KEY, Operation.UPDATE] - 0.5  # the record that it makes is what everything else is written to
     elif action.kind is ActionKind.RETIRE and action.record and action.vendor_id == action.record.vendor_id:
         rank = max(rank, _RANK[_KEY, Operation.ISSUE] + 0.5)  # its successor is in this very plan
     return rank, action.object.name

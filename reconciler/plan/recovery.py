@@ -11,7 +11,7 @@ from reconciler.model.action import ActionKind, Operation
 from reconciler.model.desired import VaultPath
 from reconciler.model.names import Kind
 from reconciler.model.observed import Observed
-from reconciler.model.state import Intent, IntentAction, Previous, Record
+from reconciler.model.state import HandoffAction, Intent, IntentAction, Previous, Record
 from reconciler.plan.key_plan import KeyPlan
 from reconciler.plan.ownership import Unclear
 from reconciler.plan.rotation import end_of_overlap, retiring
@@ -29,14 +29,17 @@ def recover(key: KeyPlan, intent: Intent) -> None:
         _recover_revoked(key, intent, created)
         return
     if created is None:
+        key.left_behind = path if stored else None
         if intent.handoff is not None:
             return  # nothing died: a person was asked, and what is wanted now decides whether that still stands
-        key.left_behind = path if stored else None
         key.superseded = stored and key.record is not None
         key.tried = intent.generation
         if key.why_removed() or key.record is not None:
             _settle(key, "a run died before it created anything", intent)
         return
+    asked = intent.handoff is not None and intent.handoff.action is HandoffAction.CREATE
+    if asked and not stored:
+        return  # a person has made it, and brings its secret
     replaced = key.record
     key.tried = intent.generation
     if not stored and not key.draft.traits.regenerates_in_place:
@@ -73,7 +76,7 @@ def _discard(key: KeyPlan, intent: Intent, created: Observed) -> None:
         return
     reason = f"key {created.vendor_id} exists, its secret was never stored and cannot be had again: delete it"
     key.act(ActionKind.REPAIR, Operation.REMOVE, reason, vendor_id=created.vendor_id, observed=created, desired=None)
-    if key.why_removed():
+    if key.why_removed() or key.record is not None:
         _settle(key, "the key that a run left half-made goes", intent)
 
 

@@ -12,7 +12,7 @@ from reconciler.model.state import Record
 from reconciler.plan import digest
 from reconciler.plan.key_plan import KeyPlan
 from reconciler.plan.rotation import previous_can_go, spell
-from reconciler.providers.base import Expiry
+from reconciler.providers.base import Expiry, Write
 
 
 def replace_key(key: KeyPlan, record: Record, found: Observed) -> bool:
@@ -28,6 +28,8 @@ def replace_key(key: KeyPlan, record: Record, found: Observed) -> bool:
         previous = record.previous
         reason = f"generation {previous.generation} (id {previous.vendor_id}): the key is replaced"
         key.act(ActionKind.RETIRE, Operation.REMOVE, reason, vendor_id=previous.vendor_id, generation=record.generation)
+        if Write.DELETE_KEY in key.draft.traits.by_hand:
+            return True  # it lives until a person says that it is gone
     overlap = _overlap(key, needs)
     lives = f"the old key keeps working for {spell(overlap)}" if overlap else "the old key goes at once"
     key.act(

@@ -12,6 +12,7 @@ from reconciler.model.state import HandoffAction, Previous, Record
 from reconciler.plan import digest
 from reconciler.plan.key_plan import KeyPlan
 from reconciler.plan.ownership import Unclear
+from reconciler.providers.base import Write
 
 
 def retire(key: KeyPlan, record: Record) -> bool:
@@ -45,12 +46,15 @@ def retire(key: KeyPlan, record: Record) -> bool:
         vendor_id=previous.vendor_id,
         generation=record.generation,
     )
-    return False
+    # Where a person deletes it, it lives until that is confirmed, and the state can remember one such generation.
+    return Write.DELETE_KEY in key.draft.traits.by_hand and not gone
 
 
 def _is_asked_away(record: Record) -> bool:
     """Whether a person was asked to delete the generation before: that stands, whatever was said since."""
-    return record.handoff is not None and record.handoff.action is HandoffAction.DELETE
+    handoff, previous = record.handoff, record.previous
+    asked = handoff is not None and handoff.action is HandoffAction.DELETE
+    return asked and handoff is not None and previous is not None and handoff.vendor_id == previous.vendor_id
 
 
 def end_of_overlap(now: datetime, overlap: timedelta) -> datetime:
@@ -142,7 +146,9 @@ def _why_due(key: KeyPlan, record: Record) -> str:
     """Why the key needs its next generation now: its age, or an end that the vendor has set; empty if it does not."""
     rotation, ends = key.wanted().rotation, _vendors_end(key)
     intent = key.draft.owners.intents.get(str(key.id))
-    if key.id in key.draft.view.rotate or (intent is not None and intent.handoff is not None):
+    if key.id in key.draft.view.rotate or (
+        intent is not None and intent.handoff is not None and intent.handoff.rotation
+    ):
         return "asked for"  # now, or of a person who has not brought it yet
     if record.adopted and not record.version and key.draft.desired.adopt_rotate:
         return "adopted: its secret is not known"

@@ -155,3 +155,83 @@ def test_level_made_by_hand_is_recorded_when_it_is_seen() -> None:
     done = b.plan(desired_tenant([]), made, unlike(by_hand=ALL))
     assert (told(done), done.waiting) == ([("repair", "record", READ)], ())
     assert done.actions[0].reason == "somebody has made it in the console: id 10"
+
+
+def test_revoked_key_is_asked_away_with_both_generations() -> None:
+    """The steps name the generation in its overlap as well."""
+    known = b.record(KEY, generation=2, previous=b.previous())
+    view = settled(KEY, keys=[found_key(KEY), found_key(KEY, "99", marked="k0")], known=known)
+    [delete] = planned([], view).actions
+    assert [step.split(" [")[0].split()[-1] for step in delete.steps]
+    assert [" 99 " in step for step in delete.steps] == [True, False]
+
+
+def test_retirement_names_the_former_key() -> None:
+    """With its own mark, by which its name at the vendor is told."""
+    known = b.record(KEY, generation=2, nonce=b.nonce("k2"), made=2, previous=b.previous(hours=-1))
+    view = settled(KEY, keys=[found_key(KEY, marked="k2"), found_key(KEY, "99", marked="k0")], known=known)
+    [retire] = planned([KEY], view).actions
+    assert str(b.mark("k0", 1)) in retire.steps[0]
+
+
+@pytest.mark.promise(3)
+def test_promise_3_one_former_generation_at_a_time_where_a_person_deletes() -> None:
+    """No rotation is asked for beside an open retirement: the state could not remember both that live."""
+    key = replace(KEY, rotation=b.rotation(0.5, 0.25))
+    known = b.record(key, generation=2, previous=b.previous(hours=-1))
+    view = settled(key, keys=[found_key(key), found_key(key, "99", marked="k0")], known=known)
+    assert [(a.kind, a.operation) for a in planned([key], view).actions] == [("retire", "hand-off")]
+    levels = [b.desired_level(), b.desired_level("other")]
+    moved = replace(KEY, level=b.LevelRef("other"))
+    state = b.document({
+        b.level_id(): b.level_record(), b.level_id("other"): b.level_record("11", "l2"),
+        KEY.id: b.record(KEY, generation=2, level_id="10", previous=b.previous()),
+    })  # fmt: skip
+    view = settled(
+        KEY, levels=[b.found_level(), b.found_level(levels[1], "11", marked="l2")], state=state,
+        keys=[found_key(KEY), found_key(KEY, "99", marked="k0")],
+    )  # fmt: skip
+    result = b.plan(desired_tenant([moved], levels), view, unlike(by_hand=KEYS, fixed_level=True))
+    assert [(a.kind, a.operation) for a in result.actions] == [("retire", "hand-off")]
+
+
+def test_key_that_a_person_made_waits_for_its_secret() -> None:
+    """Where keys are listed it is seen before its secret is brought: nobody regenerates it meanwhile."""
+    made = Write.CREATE_KEY
+    first = b.plan(desired_tenant([KEY]), b.view(**PRESENT), unlike(by_hand=frozenset({made})))
+    nonce = handoff_nonce(TAG, SPLUNK, 1)
+    view = replace(opened(first), observed=b.view(
+        levels=[b.found_level()], keys=[found_key(KEY, "7", marked=b.Mark(TAG, 1, nonce))]
+    ).observed)  # fmt: skip
+    again = b.plan(desired_tenant([KEY]), view, unlike(by_hand=frozenset({made})))
+    assert (told(again), len(again.waiting)) == ([], 1)
+
+
+@pytest.mark.promise(3)
+def test_promise_3_completion_that_died_can_be_repeated() -> None:
+    """Its secret lies at the path already: the handoff is still waited for, and nothing is blocked."""
+    first = planned([KEY], b.view(**PRESENT))
+    view = opened(first, secrets={KEY.secret_path: b.secret(1)})
+    again = planned([KEY], view)
+    assert (told(again), again.blocked, len(again.waiting)) == ([], (), 1)
+
+
+def test_owner_of_a_leaked_key_stays_locked() -> None:
+    """Whatever else is changed of a service user whose revoked key still exists, the lock is sent along."""
+    from reconciler.model.desired import DesiredLevel, Source
+    from reconciler.model.names import Kind, ObjectId
+    from reconciler.model.observed import Observed
+    from reconciler.model.state import Revoked
+    from reconciler.providers.lacework import PROVIDER as LACEWORK
+
+    user = DesiredLevel(
+        b.TENANT, "siem", "other", {"groups": ["G"]}, protect=False, source=Source("a.yaml", 1), kind=Kind.SERVICE_USER
+    )
+    fields = {**LACEWORK.level_fields(user), "groups": ("H",), "state": "locked"}
+    found = Observed(Kind.SERVICE_USER, "10", "siem", b.mark("l1"), fields)
+    gone = b.record(KEY, level_id="10", revoked=Revoked(at=NOW, by="ann", reason="leaked"))
+    state = b.document({ObjectId(Kind.SERVICE_USER, "siem"): b.level_record(), KEY.id: gone})
+    result = b.plan(desired_tenant([], [user]), b.view(levels=[found], state=state), LACEWORK)
+    [update] = [action for action in result.actions if action.object.kind is Kind.SERVICE_USER]
+    assert "state" not in [change.path for change in update.changes]
+    assert update.level.locked

@@ -217,3 +217,41 @@ def test_key_without_rotation_is_retired_as_well() -> None:
     known = b.record(KEY, generation=2, previous=b.previous(hours=-1))
     view = settled(KEY, keys=[found_key(KEY), found_key(KEY, "99", marked="k0")], known=known)
     assert told(b.plan(desired_tenant([KEY]), view, unlike())) == [("retire", "remove", SPLUNK)]
+
+
+@pytest.mark.parametrize("phase", [Phase.QUARANTINED, Phase.ORPHANED])
+def test_key_that_git_wants_again_is_like_any_other(phase: Phase) -> None:
+    """Nothing may be different at the vendor: the state forgets what it was to become all the same."""
+    known = b.record(KEY, phase=phase, quarantine_until=NOW)
+    [record] = b.plan(desired_tenant([KEY]), settled(KEY, known=known)).actions
+    assert (record.operation, [change.path for change in record.changes]) == ("record", ["phase"])
+
+
+def test_quarantine_ends_the_generation_before() -> None:
+    """What is locked must not live on beside its lock."""
+    known = b.record(KEY, generation=2, previous=b.previous())
+    view = settled(KEY, keys=[found_key(KEY), found_key(KEY, "99", marked="k0")], known=known)
+    assert told(removed(view)) == [("lock", "update", SPLUNK), ("retire", "remove", SPLUNK)]
+
+
+@pytest.mark.promise(4)
+def test_promise_4_approval_that_names_two_objects_removes_neither() -> None:
+    """A name is not enough where two have it: the block asks for the id."""
+    tenant = desired_tenant([KEY], unmanaged=Unmanaged.PRUNE, approvals=(approval(),))
+    twin = replace(FOREIGN, vendor_id="556")
+    result = b.plan(tenant, settled(KEY, keys=[found_key(KEY), FOREIGN, twin]))
+    assert told(result) == []
+    assert "names 2 objects (ids 555, 556)" in why_blocked(result)["ApiKey/theirs"]
+
+
+@pytest.mark.promise(4)
+def test_promise_4_level_in_use_is_not_pruned() -> None:
+    """Approved or not: a key of ours has it."""
+    auditor = b.found_level(b.desired_level("Auditor"), "50", marked=None)
+    key = replace(KEY, level=b.LevelRef("Auditor", existing=True))
+    tenant = desired_tenant(
+        [key], unmanaged=Unmanaged.PRUNE, approvals=(approval(kind=Kind.ACCESS_LEVEL, name="Auditor"),)
+    )
+    result = b.plan(tenant, settled(key, levels=[b.found_level(), auditor], keys=[found_key(key, level="50")]))
+    assert told(result) == []
+    assert "keys still use it" in why_blocked(result)["AccessLevel/Auditor"]

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tests.faults.soak import play
 from tests.faults.soak.drawn import Fault, Key, Step, VaultFault, VendorFault
 from tests.faults.soak.stage import Ground
 
@@ -27,15 +26,6 @@ def step(
         on_removal=removal, meddling=((meddling, "a"),) if meddling else (), command=(command, "a"), faults=faults,
         workers=1,
     )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Here the product is as it is."""
-    from reconciler.cli import rotate
-
-    monkeypatch.setattr(play, "_just", rotate._just)
-    monkeypatch.setattr(play, "assume", lambda condition: None)
 
 
 CASES: dict[str, tuple[str, list[Step]]] = {

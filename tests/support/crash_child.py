@@ -1,0 +1,174 @@
+"""A program that forks processes of the real command line, which end by SIGKILL at a chosen request.
+
+`python -m tests.support.crash_child` reads one JSON order a line (`Order`), forks, and in the fork runs what
+`python -m reconciler ARGUMENTS` runs. All imports are done before the fork, which is what makes a process cheap: a fork of
+this single-threaded program is a process of its own, and its death by SIGKILL is a real one.
+
+The lowest layer that vendors' clients and Vault's have in common is patched: `HTTPAdapter.send` of requests. So every
+request of the program is a boundary, one that is added tomorrow as well. Two more things are changed in the fork:
+
+- `time.sleep` returns at once, so that nobody waits for a dead run's last call;
+- with `workers: 1` every pool of threads has one thread, so that requests have the same order each time.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import runpy
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any, NoReturn, TypedDict
+from urllib.parse import urlsplit
+
+
+class Order(TypedDict):
+    """One process: what it runs, where its output goes, and when it dies."""
+
+    arguments: list[str]
+    input: str
+    """What it reads from standard input."""
+    folder: str
+    environment: dict[str, str]
+    output: str
+    """A file for standard output and standard error."""
+    requests: str
+    """A file that names each request as it is made, one a line."""
+    workers: int
+    """How many threads a pool may have; 0: as many as it wants."""
+    die_at: int
+    """The number of a request, from 1; 0: it lives."""
+    side: str
+    """`before` the request is sent, `after` its answer arrived and before the program sees it, or `held`: before, and the
+    request is kept for later."""
+    held: str
+    """The file for a request that is kept."""
+
+
+def main() -> None:
+    """Serve orders until standard input ends. Each is answered by the wait status, one a line."""
+    _warm()
+    print("ready", flush=True)  # noqa: T201  it is the protocol
+    for line in sys.stdin:
+        order: Order = json.loads(line)
+        process = os.fork()
+        if process == 0:
+            _run(order)
+        _, status = os.waitpid(process, 0)
+        print(status, flush=True)  # noqa: T201
+
+
+def _warm() -> None:
+    """Import everything that a command imports, with a `sleep` that does not."""
+    import time
+    from importlib import import_module
+
+    time.sleep = lambda _seconds: None  # before anybody takes it from there
+    from reconciler.cli.group import COMMANDS, group
+
+    for name in COMMANDS:
+        group.get_command(None, name)  # type: ignore[arg-type]  # commands are imported when asked for
+    for module in (
+        "deepdiff", "hvac.adapters", "requests", "reconciler.apply.handoff", "reconciler.apply.restore",
+        "reconciler.apply.run", "reconciler.cli.estate", "reconciler.manifest", "reconciler.plan.saved",
+        "reconciler.report.data", "reconciler.report.handoffs", "reconciler.report.state",
+        "reconciler.report.text", "reconciler.vault.mounts",
+    ):  # fmt: skip
+        import_module(module)
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group="reconciler.providers"):
+        try:
+            import_module(f"{point.module}.client")
+        except ImportError:  # one that is not there, or has no such module: its command says so
+            continue
+    gc.collect()
+    gc.freeze()  # else each process copies most of this memory at its first collection
+
+
+def _run(order: Order) -> NoReturn:
+    code = 70
+    try:
+        os.chdir(order["folder"])
+        os.environ.clear()
+        os.environ.update(order["environment"])
+        given, giving = os.pipe()
+        os.write(giving, order["input"].encode())  # a few lines, which a pipe holds
+        os.close(giving)
+        output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(given, 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        _limit_workers(order["workers"])
+        _watch_requests(order)
+        code = _command(order["arguments"])
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _command(arguments: list[str]) -> int:
+    sys.argv = ["reconciler", *arguments]
+    try:
+        runpy.run_module("reconciler", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
+
+
+def _limit_workers(workers: int) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    ordinary = ThreadPoolExecutor.__init__
+
+    def limited(self: ThreadPoolExecutor, max_workers: int | None = None, *rest: Any, **more: Any) -> None:
+        ordinary(self, workers, *rest, **more)
+
+    if workers:
+        ThreadPoolExecutor.__init__ = limited  # type: ignore[method-assign]
+
+
+def _watch_requests(order: Order) -> None:
+    from requests.adapters import HTTPAdapter
+
+    ordinary = HTTPAdapter.send
+    log = os.open(order["requests"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    lock = threading.Lock()
+    made = 0
+
+    def send(self: HTTPAdapter, request: Any, *rest: Any, **more: Any) -> Any:
+        nonlocal made
+        with lock:
+            made += 1
+            mine = made == order["die_at"]
+            if mine and order["side"] == "before":
+                _die()
+            os.write(log, f"{request.method} {urlsplit(request.url).path}\n".encode())
+            if mine and order["side"] == "held":
+                _keep(request, order["held"])
+                _die()
+        answer = ordinary(self, request, *rest, **more)
+        if mine:
+            _die()
+        return answer
+
+    HTTPAdapter.send = send  # type: ignore[method-assign]
+
+
+def _keep(request: Any, file: str) -> None:
+    body = request.body.decode() if isinstance(request.body, bytes) else request.body
+    kept = {"method": request.method, "url": request.url, "headers": dict(request.headers), "data": body}
+    Path(file).write_text(json.dumps(kept), encoding="utf-8")  # in a folder that is ours alone
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+    signal.pause()
+
+
+if __name__ == "__main__":
+    main()
