@@ -7,6 +7,7 @@ finds out what happened from the vendor's list and the path's version.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -287,7 +288,7 @@ def _close(tools: Tools, action: Action, intent: Intent, stored: Stored, vendor_
             previous=_previous(action, current, vendor_id, stored.path, now),
             made=(kept.made or kept.generation) if kept else intent.generation,
             level_id=kept.level_id if kept else intent.level_id or tools.level_id(action),
-            applied=kept.applied if kept else intent.applied,
+            applied=_applied(action, intent, document.intents.get(name)),
             phase=Phase.LOCKED if desired.state is KeyState.LOCKED else Phase.CURRENT,
             adopted=kept.adopted if kept else False,  # a new secret in place puts no mark on the key
             vendor_name=kept.vendor_name if kept else "",
@@ -295,6 +296,14 @@ def _close(tools: Tools, action: Action, intent: Intent, stored: Stored, vendor_
         return document.record(name, record).intend(name, None)
 
     tools.journal.later(close)
+
+
+def _applied(action: Action, intent: Intent, opened: Intent | None) -> Mapping[str, str]:
+    """What the vendor has been asked for in fields that it does not tell: at its creation, and in changes since."""
+    if action.operation is not Operation.REGENERATE or action.record is None:
+        return intent.applied
+    changed = opened.applied if opened is not None and _finishes(action) is not None else {}
+    return {**action.record.applied, **changed}
 
 
 def _previous(

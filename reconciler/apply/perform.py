@@ -140,6 +140,9 @@ def _remember(document: StateDocument, action: Action, asked: Mapping[str, str])
     known = document.objects.get(name)
     if record is not None and known is not None and known.revoked is not None and record.revoked != known.revoked:
         return document.record(name, known)  # somebody revoked it meanwhile: that stands
+    opened = document.intents.get(name)
+    if record is None and opened is not None and asked:  # a creation that is being finished: its record comes later
+        document = document.intend(name, opened.model_copy(update={"applied": {**opened.applied, **asked}}))
     if record is None or desired is None:
         return document.record(name, record) if record is not None else document
     update: dict[str, Any] = {

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from reconciler.apply.tools import holder
 from reconciler.errors import Conflict, ContractBroken
-from reconciler.model.desired import CredentialRef, DesiredTenant
+from reconciler.model.desired import CredentialRef, DesiredKey, DesiredLevel, DesiredTenant
 from reconciler.model.estate import Estate
 from reconciler.model.mark import owner_tag
 from reconciler.model.state import StateDocument
+from reconciler.plan import digest
 from reconciler.plan.observe import Access, open_tenant
 from reconciler.plan.rebuild import Facts, Rebuilt, known_keys, paths_of, rebuild
 from reconciler.vault.lease import TenantLease
@@ -54,7 +55,9 @@ def propose(access: Access, desired: DesiredTenant) -> Proposal:
         observed = tenant.session.observe(known)
     finally:
         tenant.session.close()
-    facts = Facts(desired, traits, observed, document, secrets, tag, access.vault.now())
+    wanted: tuple[DesiredLevel | DesiredKey, ...] = (*desired.levels, *desired.keys)
+    applied = {item.id: digest.untold(tenant.provider, traits, item) for item in wanted}
+    facts = Facts(desired, traits, observed, document, secrets, tag, access.vault.now(), applied)
     return Proposal(desired, rebuild(facts), document, version, why)
 
 

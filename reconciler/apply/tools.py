@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from reconciler.apply.journal import Journal
 from reconciler.errors import ReconcilerError, Rejected
 from reconciler.model.action import Action
-from reconciler.model.desired import DesiredKey
 from reconciler.plan import digest
 from reconciler.plan.observe import Access, OpenTenant
-from reconciler.providers.base import Expiry, Traits
+from reconciler.providers.base import Traits
 from reconciler.vault.lease import TenantLease
 
 
@@ -64,8 +63,4 @@ class Tools:
 
 def applied_to(tools: Tools, action: Action) -> dict[str, str]:
     """Digests of what is asked for in fields that the vendor will not tell back, or not as they were given."""
-    provider, traits, desired = tools.tenant.provider, tools.traits, action.desired
-    if isinstance(desired, DesiredKey):
-        fixed = {"expires"} if traits.expiry in {Expiry.FIXED, Expiry.ROUNDED} else set()
-        return digest.fields_of(provider.key_fields(desired), traits.unreadable | fixed)
-    return digest.fields_of(provider.level_fields(desired), traits.unreadable) if desired is not None else {}
+    return digest.untold(tools.tenant.provider, tools.traits, action.desired) if action.desired is not None else {}

@@ -13,6 +13,7 @@ from typing import Any
 from reconciler.model.desired import DesiredKey, DesiredLevel
 from reconciler.model.observed import Observed
 from reconciler.model.state import Record
+from reconciler.providers.base import Expiry, Provider, Traits
 
 
 def wanted(desired: DesiredKey | DesiredLevel | None, depends_on: DesiredLevel | Observed | None = None) -> str:
@@ -40,6 +41,14 @@ def field(value: Any) -> str:
 def fields_of(wanted: Mapping[str, Any], names: Collection[str]) -> dict[str, str]:
     """The digests of these fields, as the state remembers them."""
     return {name: field(wanted[name]) for name in sorted(names) if name in wanted}
+
+
+def untold(provider: Provider, traits: Traits, desired: DesiredKey | DesiredLevel) -> dict[str, str]:
+    """The digests of what an object is wanted to be in fields that the vendor does not tell, or not as they were given."""
+    if isinstance(desired, DesiredKey):
+        fixed = {"expires"} if traits.expiry in {Expiry.FIXED, Expiry.ROUNDED} else set()
+        return fields_of(provider.key_fields(desired), traits.unreadable | fixed)
+    return fields_of(provider.level_fields(desired), traits.unreadable)
 
 
 def _digest(value: object) -> str:

@@ -137,7 +137,7 @@ def _order(action: Action, used: Collection[str | None]) -> tuple[float, str]:
     if orphan and action.object.kind.is_level and action.vendor_id not in used:
         return 1.5, action.object.name  # it may hold the very name that the next level is to have
     if action.kind is ActionKind.REPAIR and action.operation is Operation.REGENERATE:
-        rank = _RANK[_KEY, Operation.UPDATE] - 0.5  # the record that it makes is what everything else is written to
+        rank = _RANK[_KEY, Operation.REMOVE] - 0.5  # no other generation goes before this one's secret is there
     elif action.kind is ActionKind.RETIRE and action.record and action.vendor_id == action.record.vendor_id:
         rank = max(rank, _RANK[_KEY, Operation.ISSUE] + 0.5)  # its successor is in this very plan
     return rank, action.object.name

@@ -57,6 +57,8 @@ class Facts:
     secrets: Mapping[VaultPath, SecretMetadata]
     owner_tag: str
     now: datetime
+    applied: Mapping[ObjectId, Mapping[str, str]] = field(default_factory=dict)
+    """Digests, as Git says them, of what the vendor does not tell: nothing else is left to go by."""
 
 
 @dataclass(slots=True)
@@ -192,8 +194,9 @@ class _Rebuilding:
             return None
         desired = next((level for level in self.facts.desired.levels if level.id == name), None)
         return self._record(
-            found[0], old, desired.owner if desired else None, protect=desired.protect if desired else None
-        )
+            found[0], old, desired.owner if desired else None, protect=desired.protect if desired else None,
+            applied=self.facts.applied.get(name, {}),
+        )  # fmt: skip
 
     # -- keys --------------------------------------------------------------------------------------------------------------
 
@@ -206,7 +209,7 @@ class _Rebuilding:
         if record is None or not self._is(record, current) or not self._secret_stands(record):
             record = self._record(
                 current, key.old, desired.owner if desired else None, protect=desired.protect if desired else None,
-                expires=desired.expires if desired else None,
+                expires=desired.expires if desired else None, applied=self.facts.applied.get(name, {}),
             )  # fmt: skip
             record = self._with_secret(key, record)
         return _buried(key, self._with_previous(key, record), self.facts.owner_tag)
@@ -317,6 +320,7 @@ class _Rebuilding:
         *,
         protect: bool | None,
         expires: datetime | None = None,
+        applied: Mapping[str, str],
     ) -> Record:
         """What vendor and manifests say of an object. What nobody declares is protected: nobody can tell any more."""
         mark = item.mark
@@ -338,7 +342,7 @@ class _Rebuilding:
             protect=protect,
             handoff=old.handoff if old is not None and same else None,
             level_id=item.level_id or "",
-            applied=old.applied if old is not None and same else {},
+            applied=old.applied if old is not None and same else applied,
             adopted=old.adopted if old is not None and same else False,
             vendor_name=old.vendor_name if old is not None and same else "",
         )
