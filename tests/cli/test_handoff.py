@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import io
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
+import termios
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -198,3 +205,35 @@ def test_rotation_by_hand(story: Story) -> None:
     story.lacework.console_delete_key(first["keyId"])
     assert story.complete().status == 0
     assert story.world.plan().status == 0
+
+
+@pytest.mark.promise(1)
+def test_promise_1_at_a_terminal_nothing_is_echoed(story: Story) -> None:
+    """Id and secret are asked for one after the other, and what is typed is not shown."""
+    made = story.make(story.ask())
+    leader, follower = pty.openpty()
+
+    def own_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(follower, termios.TIOCSCTTY, 0)
+
+    child = subprocess.Popen(
+        [sys.executable, "-m", "reconciler", "handoff", "complete", "lw/splunk"],
+        cwd=story.world.folder, stdin=follower, stdout=follower, stderr=follower, env=dict(os.environ),
+        preexec_fn=own_terminal,  # noqa: PLW1509  a terminal can be taken in the child only, before it starts
+    )  # fmt: skip
+    os.close(follower)
+    shown = ""
+    with contextlib.suppress(OSError):  # the terminal is gone when the child has ended
+        for field in ("keyId", "secret"):
+            while f"{field}:" not in shown:
+                shown += os.read(leader, 4096).decode()
+            os.write(leader, f"{made[field]}\n".encode())
+        while piece := os.read(leader, 4096).decode():
+            shown += piece
+    assert child.wait(30) == 0, shown
+    os.close(leader)
+    story.world.printed.append(shown)
+    assert made["secret"] not in shown
+    assert made["keyId"] not in shown.partition("its secret is at")[0].partition("key ")[0]
+    assert story.world.secret(tenant="lw")["secret"] == made["secret"]
