@@ -95,6 +95,11 @@ def command(
             click.echo(as_json(data.results(run.estate, outcome), run.estate))
         else:
             text.results(terminal.console(), outcome)
+    if (
+        all(action.kind == "retire" and action.by_hand for action in planned.plans[0].actions)
+        and planned.plans[0].actions
+    ):
+        click.echo("once the former generation is deleted, run this again: it asks for the next one then", err=True)
     return combine([item.code for item in outcome])
 
 
