@@ -17,7 +17,7 @@ from reconciler.manifest.wanted import FIELDS, Load, Report, WantedTenant, named
 from reconciler.model import dates
 from reconciler.model.desired import DesiredKey, KeyState, LevelRef, Source, Strategy
 from reconciler.model.names import Kind
-from reconciler.providers.base import Problem
+from reconciler.providers.base import Doubt, Problem
 
 
 class Keys:
@@ -125,7 +125,7 @@ class Keys:
         refused: set[Path] = set()
         field = FIELDS[draft.level.kind]
         for problem in tenant.provider.check_key(key):
-            refused |= {problem.path[:1], problem.path}
+            refused |= set() if isinstance(problem, Doubt) else {problem.path[:1], problem.path}
             scope = tenant.scopes.get(draft.scope) if isinstance(draft.scope, str) else None
             if scope is not None and problem.path[:1] == ("scope",) and problem.path[1:]:
                 self._tell_scope(scope, told(problem))

@@ -8,9 +8,10 @@ from typing import Final
 
 from reconciler.manifest.check import Finding
 from reconciler.manifest.drafts import ApprovalDraft, ObjectDraft, Place, ScopeDraft, TenantDraft
+from reconciler.manifest.problems import Severity
 from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant
 from reconciler.model.names import Kind
-from reconciler.providers.base import How, Problem, Provider, Traits
+from reconciler.providers.base import Doubt, How, Problem, Provider, Traits
 
 Report = Callable[[Place, str, Finding], None]
 """Takes what is wrong: where, with which object, and what."""
@@ -78,7 +79,9 @@ def reason(provider: Provider, name: str) -> str:
 
 def told(problem: Problem, *path: str | int) -> Finding:
     """A provider's problem as a finding, at its own place or another."""
-    return Finding(path or ("spec", *problem.path), problem.what, problem.hint, "provider", key=_about_key(problem))
+    severity = Severity.WARNING if isinstance(problem, Doubt) else Severity.ERROR
+    place = path or ("spec", *problem.path)
+    return Finding(place, problem.what, problem.hint, "provider", key=_about_key(problem), severity=severity)
 
 
 def _about_key(problem: Problem) -> bool:

@@ -155,6 +155,12 @@ class Problem(NamedTuple):
     hint: str = ""
 
 
+class Doubt(Problem):
+    """Something that may be right all the same: a warning, which stops nothing."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Issued:
     """What issuing a key gave: the vendor's id, and what consumers need, field by field, for Vault."""

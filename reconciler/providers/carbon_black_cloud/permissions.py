@@ -10,10 +10,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-from reconciler.providers.base import Problem
+from reconciler.providers.base import Doubt, Problem
 from reconciler.providers.carbon_black_cloud.catalogue import OPERATIONS, PERMISSIONS, SLIPS
 from reconciler.suggest import did_you_mean
 
@@ -22,7 +22,10 @@ _WORDS: Final = ", ".join(OPERATIONS)
 
 
 def check(permissions: Mapping[str, Any]) -> Iterator[Problem]:
-    """Problems of `AccessLevel.spec.permissions`, each with its path below `spec`. Unknown names may exist: they pass."""
+    """Problems of `AccessLevel.spec.permissions`, each with its path below `spec`.
+
+    What public documents do not name may exist all the same (section 10 of the vendor page): it is a warning.
+    """
     for name, operations in permissions.items():
         path = ("permissions", name)
         if name in SLIPS:
@@ -35,6 +38,19 @@ def check(permissions: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(path, f"{name} lists no operations", f"for example [READ]; there are {_WORDS}")
         else:
             yield from _check_operations(path, operations)
+            yield from _unseen(path, name, operations)
+
+
+def _unseen(path: tuple[str, ...], name: str, operations: Collection[Any]) -> Iterator[Problem]:
+    known = PERMISSIONS.get(name)
+    if known is None:
+        hint = did_you_mean(name, PERMISSIONS) or "it may exist: compare it with the console"
+        yield Doubt(path, f"no public document names the permission {name!r}", hint)
+        return
+    unseen = [one for one in OPERATIONS if one in operations and known.operations and one not in known.operations]
+    if unseen:
+        what = f"no public document names {', '.join(unseen)} of {name!r}"
+        yield Doubt(path, what, f"seen: {', '.join(known.operations)}; compare it with the console")
 
 
 def canonical(permissions: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
