@@ -11,7 +11,7 @@ from reconciler.manifest.drafts import ApprovalDraft, ObjectDraft, Place, ScopeD
 from reconciler.manifest.problems import Severity
 from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant
 from reconciler.model.names import Kind
-from reconciler.providers.base import Doubt, How, Problem, Provider, Traits
+from reconciler.providers.base import Doubt, Problem, Provider, Traits
 
 Report = Callable[[Place, str, Finding], None]
 """Takes what is wrong: where, with which object, and what."""
@@ -73,8 +73,7 @@ def named(draft: ObjectDraft, kind: str) -> str:
 
 def reason(provider: Provider, name: str) -> str:
     """Why a provider cannot honour a field, as its table of capabilities has it; empty if it can, or does not say."""
-    known = provider.capabilities.fields
-    return next((one.reason for one in known if one.field == name and one.how is How.UNSUPPORTED), "")
+    return provider.capabilities.reasons.get(name, "")
 
 
 def told(problem: Problem, *path: str | int) -> Finding:

@@ -7,12 +7,14 @@ made again. A call that must be made once (a creation, a new secret) may have ac
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from reconciler.errors import (
     AuthenticationFailed,
@@ -26,6 +28,7 @@ from reconciler.errors import (
     Rejected,
     RetryLater,
 )
+from reconciler.providers.base import Operation
 
 
 class Effect(StrEnum):
@@ -78,6 +81,35 @@ _BETWEEN: Final = (
 )
 
 
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def reads(calls: Iterable[Call], operations: Iterable[Operation]) -> frozenset[tuple[str, str]]:
+    """Method and path template of the calls that the table of operations declares as reads, their queries left out."""
+    declared = {operation.request for operation in operations if operation.read}
+    return frozenset(
+        (call.method, call.template)
+        for call in calls
+        if not declared.isdisjoint({str(call), str(call).partition("?")[0]})
+    )
+
+
+def parsed(call: Call, place: str, model: type[_Model], answer: Mapping[str, Any]) -> _Model:
+    """An answer as its model. ContractBroken, quoting nothing of it, if it has another shape. `place` is the endpoint."""
+    try:
+        return model.model_validate(answer)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    what = f"{call} at {place}: the answer's {field} is not what the contract says: {first['msg']}"
+    raise ContractBroken(what, hint="the vendor's API may have changed")
+
+
+def unusable(call: Call, field: str) -> OutcomeUnknown:
+    """The error for a call that succeeded and does not tell what it has made."""
+    return OutcomeUnknown(f"{call} was answered with success but without {field}", hint=_CANNOT_TELL)
+
+
 def unclear(call: Call, what: str) -> ReconcilerError:
     """The error for a call without a trustworthy answer: sent, perhaps acted on."""
     if call.effect is Effect.ONCE:
@@ -124,7 +156,7 @@ def refusal(call: Call, answer: Answer, place: str, message: str) -> ReconcilerE
             return AuthenticationFailed(what, hint=hint)
         case 429:
             hint = "other integrations use up the vendor's rate limit"
-            return RateLimited(what, hint=hint, delay=retry_after(answer))
+            return RateLimited(what, hint=hint, delay=retry_after(answer, answer.headers.get("RateLimit-Reset", "")))
         case 503 if call.effect is Effect.ONCE:
             # A gateway says this too, about a request that it has passed on.
             return unclear(call, what)
@@ -174,9 +206,12 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def retry_after(answer: Answer) -> float | None:
-    """Seconds that the server asks us to wait (RFC 9110 10.2.3: seconds, or a date); None if it does not say."""
-    text = answer.retry_after.strip()
+def retry_after(answer: Answer, otherwise: str = "") -> float | None:
+    """Seconds that the server asks us to wait (RFC 9110 10.2.3: seconds, or a date); None if it does not say.
+
+    `otherwise` stands in for a missing header: some say when the window opens again in one of their own.
+    """
+    text = (answer.retry_after or otherwise).strip()
     if text.isascii() and text.isdigit():
         return float(text)
     until = _date(text)

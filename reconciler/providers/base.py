@@ -146,6 +146,11 @@ class Capabilities:
     handoff_fields: tuple[str, ...] = ()
     """What a person brings from the console when a key was made there: the secret's fields, the key's id first."""
 
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Why a field cannot be honoured, for each that is unsupported."""
+        return {field.field: field.reason for field in self.fields if field.how is How.UNSUPPORTED}
+
 
 class Problem(NamedTuple):
     """Something wrong in a manifest's `spec`, found by a provider: where below `spec`, what, and what would be right."""

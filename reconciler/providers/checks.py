@@ -1,9 +1,16 @@
-"""What providers' offline checks share: the shape of endpoints. No I/O."""
+"""What providers' offline checks share: the shape of endpoints, and where credentials come from and may go. No I/O."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from reconciler.errors import InvalidInput
+from reconciler.model.credential import Credential
+from reconciler.model.desired import CredentialRef, DesiredTenant
+from reconciler.providers.base import Capabilities, Problem
+from reconciler.suggest import did_you_mean
 
 
 def endpoint_problem(endpoint: str) -> str:
@@ -38,6 +45,38 @@ def is_loopback(host: str) -> bool:
 def same_endpoint(one: str, other: str) -> bool:
     """Whether two endpoints are the same place: scheme and host in any case, default ports, a slash at the end or none."""
     return _place(one) == _place(other)
+
+
+def refuse_elsewhere(credential: Credential, endpoint: str) -> None:
+    """InvalidInput if a credential is stored for another endpoint than the one that it would be sent to."""
+    if credential.endpoint is not None and not same_endpoint(credential.endpoint, endpoint):
+        what = "the credential is stored for another endpoint than this tenant's, and was not sent"
+        raise InvalidInput(what, hint="change the endpoint that is stored beside the credential, or the tenant's")
+
+
+def odd_credentials(
+    tenant: DesiredTenant, capabilities: Capabilities
+) -> Iterator[tuple[tuple[str, ...], frozenset[str]]]:
+    """Credentials from the environment whose fields are no set that the product takes: place below `spec`, and fields."""
+    references: list[tuple[tuple[str, ...], CredentialRef]] = [(("credentials",), tenant.credentials_apply)]
+    if tenant.credentials_plan != tenant.credentials_apply:
+        references = [
+            (("credentials", "plan"), tenant.credentials_plan),
+            (("credentials", "apply"), tenant.credentials_apply),
+        ]
+    for path, reference in references:
+        given = frozenset(reference.env)
+        if reference.vault is None and given not in capabilities.credential_fields:
+            yield (*path, "env"), given
+
+
+def unknown_fields(
+    path: tuple[str, ...], given: Iterable[str], known: Iterable[str], otherwise: str
+) -> Iterator[Problem]:
+    """A problem for each credential field that the product does not have; `otherwise` is the hint where none is near."""
+    known = tuple(known)
+    for name in sorted(set(given) - set(known)):
+        yield Problem((*path, name), f"unknown credential field {name!r}", did_you_mean(name, known) or otherwise)
 
 
 def _place(endpoint: str) -> tuple[str, str, int, str]:

@@ -8,6 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from reconciler.model.desired import RateLimit
+from reconciler.providers.base import Rate
+
 _MARGIN: Final = 1.02
 """Our window is 2 % longer than the vendor's, for calls do not arrive evenly delayed; that costs 2 % of the rate."""
 
@@ -62,6 +65,11 @@ class Pacers:
     def __init__(self) -> None:
         self._pacers: dict[object, Pacer] = {}
         self._lock = threading.Lock()
+
+    def within(self, documented: Rate, wish: RateLimit, counted_by: object) -> Pacer:
+        """The pacer for what a tenant may use of a rate: the vendor's, or the one that its manifest gives instead."""
+        calls, seconds = (documented.calls, documented.seconds) if wish.calls is None else (wish.calls, wish.seconds)
+        return self.get(counted_by, max(1, int(calls * wish.share)), seconds)
 
     def get(self, counted_by: object, calls: int, seconds: float) -> Pacer:
         """The pacer for it: the one that is there, or a new one at this rate."""

@@ -58,7 +58,12 @@ def test_the_plugin_passes_the_conformance_suite(installed: Path) -> None:
         ("client.py", '{"secret": Secret(value), ', '{"secret": value, ', "secret_is_in_no_representation"),
         ("client.py", '/v1/keys?after={after}", Effect.READ', '/v1/keys", Effect.READ', "every_key_is_listed"),
         ("client.py", 'Call("POST", "/v1/keys", Effect.ONCE)', 'Call("POST", "/v1/keys", Effect.READ)', "not_answered"),
-        ("client.py", "max(1, int(calls * rate.share))", "10**6", "rate_is_met_and_not_hit"),
+        (
+            "client.py",
+            "_PACERS.within(CAPABILITIES.rate, self._settings.rate, counted_by)",
+            "_PACERS.get(counted_by, 10**6, self._settings.rate.seconds)",
+            "rate_is_met_and_not_hit",
+        ),
         ("provider.py", "if key.allowed_ips:", "if False:", "cannot_be_had_is_refused"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.action import Change
 from reconciler.plan.differ import changes
-from reconciler.providers.trend_workload_security.timezones import Zone
+from reconciler.providers.zones import Zone
 
 LEAVES = st.one_of(
     st.text(max_size=4), st.booleans(), st.none(), st.tuples(st.integers(0, 3)), st.tuples(),

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.model.desired import RateLimit
+from reconciler.providers.base import Evidence, Rate
 from reconciler.providers.pacing import Pacer, Pacers
 
 
@@ -106,3 +108,19 @@ def test_sessions_share_the_pacer_of_what_is_counted() -> None:
     pacers = Pacers()
     assert pacers.get("a", 250, 60.0) is pacers.get("a", 250, 60.0)
     assert pacers.get("a", 250, 60.0) is not pacers.get("b", 250, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("wish", "calls", "seconds"),
+    [
+        (RateLimit(), 50, 30.0),
+        (RateLimit(share=1.0), 100, 30.0),
+        (RateLimit(share=0.001), 1, 30.0),
+        (RateLimit(12, 6.0, 0.25), 3, 6.0),
+    ],
+)
+def test_a_tenants_rate(wish: RateLimit, calls: int, seconds: float) -> None:
+    """Our share of what is documented, or of what the manifest gives instead; at least one call."""
+    pacers = Pacers()
+    pacer = pacers.within(Rate(100, 30.0, Evidence.DOCUMENTED, "S"), wish, "a")
+    assert pacer is pacers.get("a", calls, seconds)

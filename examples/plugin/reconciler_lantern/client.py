@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from requests import PreparedRequest
 
-from reconciler.errors import ContractBroken, Denied, InvalidInput, NotFound, OutcomeUnknown, ReconcilerError
+from reconciler.errors import ContractBroken, Denied, InvalidInput, NotFound, ReconcilerError
 from reconciler.model.credential import Credential
 from reconciler.model.secret import PLACEHOLDER, Secret
-from reconciler.providers.answers import Call, Effect
+from reconciler.providers.answers import Call, Effect, parsed, reads, unusable
 from reconciler.providers.base import ConnectionSettings, Issued, Verification
 from reconciler.providers.http import Authenticator, Transport
 from reconciler.providers.pacing import Pacer, Pacers
@@ -29,7 +29,7 @@ CREATE_ROLE: Final = Call("POST", "/v1/roles", Effect.ONCE)
 CHANGE_ROLE: Final = Call("PATCH", "/v1/roles/{id}", Effect.REPEATABLE)
 DELETE_ROLE: Final = Call("DELETE", "/v1/roles/{id}", Effect.REPEATABLE, answers=False)
 
-_READS: Final = frozenset((call.method, call.template) for call in (LIST_KEYS, LIST_ROLES, ME))
+_READS: Final = reads((LIST_KEYS, LIST_ROLES, ME), CAPABILITIES.operations)
 _PACERS: Final = Pacers()
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -108,7 +108,7 @@ class Client:
         answer = self._transport.send(CREATE_KEY, body)
         value, number = answer.pop("secret", None), answer.get("id")
         if not (isinstance(value, str) and value and isinstance(number, str) and number):
-            raise OutcomeUnknown(f"{CREATE_KEY} was answered without id or secret", hint="look before anything else")
+            raise unusable(CREATE_KEY, "id or secret")
         return Issued(number, {"secret": Secret(value), "keyId": number, "endpoint": self.endpoint})
 
     def change_key(self, key: str, body: Mapping[str, Any]) -> None:
@@ -119,7 +119,7 @@ class Client:
         """Create a role and return its id."""
         number = self._transport.send(CREATE_ROLE, body).get("id")
         if not isinstance(number, str):
-            raise OutcomeUnknown(f"{CREATE_ROLE} was answered without an id", hint="look before anything else")
+            raise unusable(CREATE_ROLE, "an id")
         return number
 
     def change_role(self, role: str, body: Mapping[str, Any]) -> None:
@@ -147,14 +147,8 @@ class Client:
         return Verification.GOOD if answer.get("id") == issued.vendor_id else Verification.BAD
 
     def _pacer(self, what: str) -> Pacer:
-        documented, rate = CAPABILITIES.rate, self._settings.rate
-        calls, seconds = (documented.calls, documented.seconds) if rate.calls is None else (rate.calls, rate.seconds)
         counted_by = (self.endpoint, self._auth.counted_by(), what)
-        return _PACERS.get(counted_by, max(1, int(calls * rate.share)), seconds)
+        return _PACERS.within(CAPABILITIES.rate, self._settings.rate, counted_by)
 
     def _parsed(self, call: Call, model: type[_Model], answer: Mapping[str, Any]) -> _Model:
-        try:
-            return model.model_validate(answer)
-        except ValidationError:
-            pass  # its text quotes the answer
-        raise ContractBroken(f"{call} at {self.endpoint} was answered in another shape than G says")
+        return parsed(call, self.endpoint, model, answer)

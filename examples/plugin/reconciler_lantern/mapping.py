@@ -11,6 +11,7 @@ from reconciler.model.mark import Mark
 from reconciler.model.names import Kind
 from reconciler.model.observed import Fields, Observed
 from reconciler.providers.specs import spec
+from reconciler.providers.times import whole_seconds
 from reconciler_lantern.records import KeyRecord, RoleRecord
 
 COLOURS: Final = ("amber", "green", "red")
@@ -21,7 +22,7 @@ def key_fields(key: DesiredKey) -> Fields:
     return {
         "name": key.name,
         "description": key.description.strip(),
-        "expires": key.expires.astimezone(UTC).replace(microsecond=0) if key.expires else None,
+        "expires": whole_seconds(key.expires),
         "state": str(key.state),
         "colour": key.options.get("colour", COLOURS[0]),
     }

@@ -7,19 +7,19 @@ from typing import Any
 
 from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
-from reconciler.model.desired import CredentialRef, DesiredKey, DesiredLevel, DesiredTenant, Strategy
+from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant, Strategy
 from reconciler.model.observed import Fields, Observed
-from reconciler.model.secret import Secret
 from reconciler.providers import base
-from reconciler.providers.base import Capabilities, ConnectionSettings, How, Problem, Step, Traits, Write
-from reconciler.providers.checks import endpoint_problem, same_endpoint
+from reconciler.providers.base import Capabilities, ConnectionSettings, Problem, Traits
+from reconciler.providers.by_api import ProviderByApi
+from reconciler.providers.checks import endpoint_problem, odd_credentials, refuse_elsewhere
 from reconciler_lantern import mapping
 from reconciler_lantern.capabilities import CAPABILITIES
 
-_REASONS = {row.field: row.reason for row in CAPABILITIES.fields if row.how is How.UNSUPPORTED}
+_REASONS = CAPABILITIES.reasons
 
 
-class Lantern:
+class Lantern(ProviderByApi):
     """See `reconciler.providers.base.Provider`."""
 
     name = "lantern"
@@ -41,8 +41,8 @@ class Lantern:
             yield Problem(("endpoint",), problem, "for example https://acme.lantern.example")
         for option in tenant.options:
             yield Problem(("options", option), f"unknown option {option!r}", "this provider's tenants have no options")
-        for reference in (tenant.credentials_plan, tenant.credentials_apply):
-            yield from _check_credential(reference)
+        for place, _ in odd_credentials(tenant, CAPABILITIES):
+            yield Problem(place, "the credential is secret, and nothing else")
 
     def check_level(self, level: DesiredLevel) -> Iterator[Problem]:
         """Permissions are a list of rights."""
@@ -110,14 +110,6 @@ class Lantern:
         """Tenants have no options."""
         return {"type": "object", "additionalProperties": False}
 
-    def console_steps(self, tenant: DesiredTenant, write: Write, step: Step) -> tuple[str, ...]:  # noqa: ARG002
-        """Nothing is made by hand here."""
-        return ()
-
-    def key_file(self, content: bytes) -> Mapping[str, Secret | str]:  # noqa: ARG002  the protocol's
-        """The console gives out no file."""
-        raise InvalidInput("this product's console gives out no key file")
-
     def connect(self, endpoint: str, credential: Credential, settings: ConnectionSettings) -> base.Session:
         """Open a session. InvalidInput if the credential belongs elsewhere."""
         from reconciler_lantern.session import Session  # noqa: PLC0415  keeps start-up fast
@@ -125,11 +117,5 @@ class Lantern:
         problem = endpoint_problem(endpoint)
         if problem:
             raise InvalidInput(problem)
-        if credential.endpoint is not None and not same_endpoint(credential.endpoint, endpoint):
-            raise InvalidInput("the credential is stored for another endpoint than this tenant's, and was not sent")
+        refuse_elsewhere(credential, endpoint)
         return Session(endpoint, credential, settings)
-
-
-def _check_credential(reference: CredentialRef) -> Iterator[Problem]:
-    if reference.vault is None and set(reference.env) != {"secret"}:
-        yield Problem(("credentials", "env"), "the credential is secret, and nothing else")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
 from reconciler.model.mark import Mark
 from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
-from reconciler.model.secret import Secret
 from reconciler.providers.base import ConnectionSettings, Issued, Verification
+from reconciler.providers.by_api import SessionByApi
 from reconciler_lantern import mapping
 from reconciler_lantern.client import DELETE_KEY, DELETE_ROLE, Client
 
 
-class Session:
+class Session(SessionByApi):
     """See `reconciler.providers.base.Session`."""
 
     def __init__(self, endpoint: str, credential: Credential, settings: ConnectionSettings) -> None:
@@ -47,16 +46,6 @@ class Session:
     def create_key(self, name: str, fields: Fields, level_id: str, mark: Mark) -> Issued:
         """Create a key. `Issued.secret` holds `secret`, `keyId` and `endpoint`."""
         return self._client.create_key(mapping.key_body({**fields, "name": name}, level_id, mark))
-
-    def finish_key(self, vendor_id: str, fields: Fields, level_id: str, mark: Mark) -> None:
-        """A key is complete when it has been created."""
-
-    def accept_key(self, fields: Mapping[str, Secret | str]) -> Issued:  # noqa: ARG002  the protocol's
-        """Nothing is made by hand here."""
-        raise InvalidInput("keys of this product are made by API: there is no handoff to complete")
-
-    def clicked(self, name: str, since: datetime) -> None:
-        """Nothing is made by hand here."""
 
     def update_key(self, vendor_id: str, changed: Fields, level_id: str | None, mark: Mark) -> None:
         """Send the changed properties only; nothing at all if there are none."""

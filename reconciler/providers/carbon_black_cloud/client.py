@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from requests import PreparedRequest
 
 from reconciler.errors import (
     AuthenticationFailed,
-    ContractBroken,
     InvalidInput,
     NotFound,
     NotPermitted,
@@ -26,9 +25,8 @@ from reconciler.errors import (
     RetryLater,
 )
 from reconciler.model.credential import Credential
-from reconciler.model.desired import RateLimit
 from reconciler.model.secret import PLACEHOLDER, Secret
-from reconciler.providers.answers import Call, Effect
+from reconciler.providers.answers import Call, Effect, parsed, reads
 from reconciler.providers.base import ConnectionSettings, Issued, Verification
 from reconciler.providers.carbon_black_cloud import endpoint_map, mapping
 from reconciler.providers.carbon_black_cloud.capabilities import CAPABILITIES
@@ -70,12 +68,7 @@ AUDIT_PAGE: Final = 1000
 GRANTS_AT_ONCE: Final = 500
 """Bulk reads of grants have no pages (S2); no limit is known."""
 
-_READS: Final = frozenset(
-    (method, template)
-    for operation in CAPABILITIES.operations
-    if operation.read
-    for method, _, template in [operation.request.partition(" ")]
-)
+_READS: Final = reads(CALLS, CAPABILITIES.operations)
 _PACERS: Final = Pacers()
 _UNSPOKEN: Final = frozenset({"apikey", "apisecret", "secret", "token", "password"})
 
@@ -129,7 +122,7 @@ class Client:
         self._org_id: int | None = settings.options.get("orgId")
         self._page = page
         # The vendor counts by the caller's address: every credential shares one budget.
-        self._pacer = pacer or _pacer(self.endpoint.lower(), settings.rate)
+        self._pacer = pacer or _PACERS.within(CAPABILITIES.rate, settings.rate, self.endpoint.lower())
         self._transport = Transport(
             self.endpoint,
             auth=_Token(self.api_id, credential.fields["apiSecret"]),
@@ -309,13 +302,7 @@ class Client:
         return mapping.principal(self.org_key, api_id)
 
     def _parsed(self, call: Call, model: type[_Model], answer: Mapping[str, Any]) -> _Model:
-        try:
-            return model.model_validate(answer)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        what = f"{call} at {self.endpoint}: the answer's {place} is not what the contract says: {first['msg']}"
-        raise ContractBroken(what, hint="the vendor's API may have changed")
+        return parsed(call, self.endpoint, model, answer)
 
 
 def _said(body: Mapping[str, Any]) -> str:
@@ -333,9 +320,3 @@ def _plain(text: str) -> bool:
 
 def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _pacer(counted_by: str, rate: RateLimit) -> Pacer:
-    documented = CAPABILITIES.rate
-    calls, seconds = (documented.calls, documented.seconds) if rate.calls is None else (rate.calls, rate.seconds)
-    return _PACERS.get(counted_by, max(1, int(calls * rate.share)), seconds)

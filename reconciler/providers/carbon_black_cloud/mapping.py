@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from reconciler.model import mark as marks
@@ -14,6 +14,7 @@ from reconciler.providers import naming
 from reconciler.providers.carbon_black_cloud import permissions
 from reconciler.providers.carbon_black_cloud.records import Connector, Grant, Role
 from reconciler.providers.specs import spec
+from reconciler.providers.times import from_milliseconds
 
 CUSTOM: Final = "CUSTOM"
 
@@ -72,8 +73,8 @@ def observed_key(connector: Connector, grant: Grant | None) -> Observed:
     state = state_of(grant) if custom else KeyState.ACTIVE
     facts: dict[str, Any] = {
         "type": connector.connectorType or CUSTOM,
-        "created": from_milliseconds(connector.createTime),
-        "updated": from_milliseconds(connector.lastUpdatedTime),
+        "created": from_milliseconds(connector.createTime, beyond=None),
+        "updated": from_milliseconds(connector.lastUpdatedTime, beyond=None),
         "lastUsed": _session_start(connector.stats),
     }
     kind = _INTERNAL_TYPES.get(connector.connectorType or "", connector.connectorType or "")
@@ -131,15 +132,5 @@ def replaced(grant: Mapping[str, Any], level: str) -> dict[str, Any]:
     return {**grant, "roles": [level], "profiles": []}
 
 
-def from_milliseconds(value: object) -> datetime | None:
-    """A vendor's time in UTC, cut to whole seconds; None for what is none."""
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        return None
-    try:
-        return datetime.fromtimestamp(value // 1000, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
-
-
 def _session_start(stats: object) -> datetime | None:
-    return from_milliseconds(stats.get("sessionStartTime")) if isinstance(stats, Mapping) else None
+    return from_milliseconds(stats.get("sessionStartTime"), beyond=None) if isinstance(stats, Mapping) else None

@@ -9,21 +9,22 @@ from urllib.parse import urlsplit
 
 from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
-from reconciler.model.desired import CredentialRef, DesiredKey, DesiredLevel, DesiredTenant
+from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant
 from reconciler.model.observed import Fields, Observed
 from reconciler.model.secret import Secret
 from reconciler.providers import base
-from reconciler.providers.base import Capabilities, ConnectionSettings, How, Problem, Step, Traits, Write
+from reconciler.providers.base import Capabilities, ConnectionSettings, Problem, Step, Traits, Write
 from reconciler.providers.carbon_black_cloud import capabilities, console, endpoint_map, mapping, permissions
 from reconciler.providers.carbon_black_cloud.capabilities import CAPABILITIES
-from reconciler.providers.checks import endpoint_problem, is_loopback, same_endpoint
+from reconciler.providers.checks import endpoint_problem, is_loopback, odd_credentials, refuse_elsewhere, unknown_fields
 from reconciler.suggest import did_you_mean
 
 HANDOFF: Final = "handoff"
 CONSOLE: Final = "console"
 _DRIVERS: Final = (HANDOFF, CONSOLE)
 _TENANT_OPTIONS: Final = ("orgKey", "driver", "endpointMap", "orgId")
-_REASONS: Final = {field.field: field.reason for field in CAPABILITIES.fields if field.how is How.UNSUPPORTED}
+_REASONS: Final = CAPABILITIES.reasons
+_CREDENTIAL: Final = ("apiId", "apiSecret")
 _ORG_KEY: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 _CSP_HOSTS: Final = (
     "ew2.carbonblackcloud.vmware.com",
@@ -61,11 +62,9 @@ class CarbonBlackCloud:
         """Endpoint, options, endpoint map and credential fields. Organisations with another identity are refused (S1)."""
         yield from _check_endpoint(tenant.endpoint)
         yield from _check_options(tenant)
-        if tenant.credentials_plan == tenant.credentials_apply:
-            yield from _check_credential(("credentials",), tenant.credentials_apply)
-        else:
-            yield from _check_credential(("credentials", "plan"), tenant.credentials_plan)
-            yield from _check_credential(("credentials", "apply"), tenant.credentials_apply)
+        for path, given in odd_credentials(tenant, CAPABILITIES):
+            wrong = list(unknown_fields(path, given, _CREDENTIAL, f"there are {', '.join(_CREDENTIAL)}"))
+            yield from wrong or [Problem(path, "the credential is apiId and apiSecret together")]
 
     def check_level(self, level: DesiredLevel) -> Iterator[Problem]:
         """The shape of permissions, and their operations; names that nobody has documented are accepted."""
@@ -165,9 +164,7 @@ class CarbonBlackCloud:
         problems = [*_check_endpoint(endpoint), *_check_connection(settings.options, settings.endpoint_map)]
         if problems:
             raise InvalidInput(problems[0].what, hint=problems[0].hint)
-        if credential.endpoint is not None and not same_endpoint(credential.endpoint, endpoint):
-            what = "the credential is stored for another endpoint than this tenant's, and was not sent"
-            raise InvalidInput(what, hint="change the endpoint that is stored beside the credential, or the tenant's")
+        refuse_elsewhere(credential, endpoint)
         return Session(endpoint, credential, settings)
 
 
@@ -230,16 +227,3 @@ def _check_map(options: Mapping[str, Any], found: Mapping[str, Any] | None) -> I
     elif name is None:
         hint = "name an EndpointMap that describes your console's requests; or say driver: handoff"
         yield Problem(path, "driver console needs an endpoint map", hint)
-
-
-def _check_credential(path: tuple[str, ...], reference: CredentialRef) -> Iterator[Problem]:
-    given = frozenset(reference.env)
-    if reference.vault is not None or given in CAPABILITIES.credential_fields:
-        return
-    [wanted] = CAPABILITIES.credential_fields
-    wrong = sorted(given - wanted)
-    for name in wrong:
-        hint = did_you_mean(name, sorted(wanted)) or f"there are {', '.join(sorted(wanted))}"
-        yield Problem((*path, "env", name), f"unknown credential field {name!r}", hint)
-    if not wrong:
-        yield Problem((*path, "env"), "the credential is apiId and apiSecret together")

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from requests import PreparedRequest
 
 from reconciler.errors import (
@@ -24,14 +24,12 @@ from reconciler.errors import (
     InvalidInput,
     NotFound,
     NotPermitted,
-    OutcomeUnknown,
     ReconcilerError,
     Rejected,
 )
 from reconciler.model.credential import Credential
-from reconciler.model.desired import RateLimit
 from reconciler.model.secret import PLACEHOLDER, Secret
-from reconciler.providers.answers import Call, Effect
+from reconciler.providers.answers import Call, Effect, parsed, reads, unusable
 from reconciler.providers.base import ConnectionSettings, Issued, Verification
 from reconciler.providers.cortex_cloud.capabilities import CAPABILITIES, SECURITY_LEVELS
 from reconciler.providers.cortex_cloud.records import (
@@ -64,12 +62,7 @@ CALLS: Final = (
 PAGE: Final = 100
 """How many keys a further page asks for; the first answer holds as many as the vendor likes."""
 
-_READS: Final = frozenset(
-    (method, template)
-    for operation in CAPABILITIES.operations
-    if operation.read
-    for method, _, template in [operation.request.partition(" ")]
-)
+_READS: Final = reads(CALLS, CAPABILITIES.operations)
 _PACERS: Final = Pacers()
 _ALPHABET: Final = string.ascii_letters + string.digits
 _NONCE_LENGTH: Final = 64
@@ -138,7 +131,7 @@ class Client:
             reads=_READS,
             settings=settings,
             # The vendor counts all of a tenant's calls together (8), so a new key's own are under the same pacer.
-            pacer=pacer or _pacer(self.endpoint, settings.rate),
+            pacer=pacer or _PACERS.within(CAPABILITIES.rate, settings.rate, self.endpoint),
             message=said,
             clock=clock,
             sleep=sleep,
@@ -182,9 +175,9 @@ class Client:
         answer = reply if isinstance(reply, dict) else {}
         value, number = answer.pop("key", None), answer.get("id")
         if not isinstance(value, str) or not value:
-            raise _unusable(CREATE_KEY, "key")
+            raise unusable(CREATE_KEY, "key")
         if not isinstance(number, int) or isinstance(number, bool) or number <= 0:
-            raise _unusable(CREATE_KEY, "id")
+            raise unusable(CREATE_KEY, "id")
         fields: dict[str, Secret | str] = {
             "keyId": str(number),
             "key": Secret(value),
@@ -257,7 +250,7 @@ class Client:
             message = data.get("message") if isinstance(data, dict) else None
             found = _CREATED_ROLE.search(message) if isinstance(message, str) else None
             if found is None:
-                raise _unusable(CREATE_ROLE, "the role's id")
+                raise unusable(CREATE_ROLE, "the role's id")
             return found[1]
         raise taken
 
@@ -308,13 +301,7 @@ class Client:
         return self._parsed(LIST_KEYS, KeyList, self._transport.send(LIST_KEYS, {"request_data": body})).reply
 
     def _parsed(self, call: Call, model: type[_Model], answer: Mapping[str, Any]) -> _Model:
-        try:
-            return model.model_validate(answer)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        what = f"{call} at {self.endpoint}: the answer's {place} is not what the contract says: {first['msg']}"
-        raise ContractBroken(what, hint="the vendor's API may have changed")
+        return parsed(call, self.endpoint, model, answer)
 
 
 def _signer(endpoint: str, fields: Mapping[str, Secret]) -> _Signer:
@@ -340,14 +327,3 @@ def _of_id(key: str) -> dict[str, Any]:
 def _no_such_operation(refused: ReconcilerError) -> bool:
     """Whether an answer may mean that the tenant does not have the call: 404 (with or without JSON) or 405."""
     return isinstance(refused, NotFound) or "HTTP 404" in refused.what or "HTTP 405" in refused.what
-
-
-def _unusable(call: Call, field: str) -> OutcomeUnknown:
-    what = f"{call} was answered with success but without {field}"
-    return OutcomeUnknown(what, hint="it may have acted all the same: look before doing anything else")
-
-
-def _pacer(counted_by: object, rate: RateLimit) -> Pacer:
-    documented = CAPABILITIES.rate
-    calls, seconds = (documented.calls, documented.seconds) if rate.calls is None else (rate.calls, rate.seconds)
-    return _PACERS.get(counted_by, max(1, int(calls * rate.share)), seconds)

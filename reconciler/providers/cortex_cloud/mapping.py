@@ -11,7 +11,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from reconciler.model import mark as marks
@@ -23,9 +22,9 @@ from reconciler.providers.cortex_cloud import permissions, scopes
 from reconciler.providers.cortex_cloud.capabilities import SECURITY_LEVELS
 from reconciler.providers.cortex_cloud.records import KeyRecord, RoleRecord
 from reconciler.providers.specs import spec
+from reconciler.providers.times import from_milliseconds, to_milliseconds, whole_seconds
 
 _DIGITS: Final = re.compile(r"-[0-9a-f]{8}\Z")
-_LAST_SECOND: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def level_fields(level: DesiredLevel) -> Fields:
@@ -43,7 +42,7 @@ def key_fields(key: DesiredKey) -> Fields:
         "name": key.name,
         "description": key.description.strip(),
         "securityLevel": str(key.options.get("securityLevel", SECURITY_LEVELS[0])),
-        "expires": key.expires.astimezone(UTC).replace(microsecond=0) if key.expires is not None else None,
+        "expires": whole_seconds(key.expires),
         "scope": scopes.canonical(key.scope),
     }
 
@@ -150,7 +149,7 @@ def role_to_create(fields: Fields, mark: Mark) -> dict[str, Any]:
 
 
 def key_to_create(fields: Fields, role: str, mark: Mark) -> dict[str, Any]:
-    """The body that creates a key. The expiry is always sent: left out, it would be about a week (2.2)."""
+    """The body that creates a key. The expiry is always sent, as an integer: left out, it would be about a week (2.2)."""
     return {
         **key_to_update(fields["name"], fields["description"], [role], fields["securityLevel"], mark),
         "expiration": to_milliseconds(fields["expires"]),
@@ -160,18 +159,3 @@ def key_to_create(fields: Fields, role: str, mark: Mark) -> dict[str, Any]:
 def key_to_update(name: str, description: str, roles: Iterable[str], security_level: str, mark: Mark) -> dict[str, Any]:
     """The body that edits a key. The comment is always sent: whether one that is left out stays is not known (2.5)."""
     return {"roles": list(roles), "security_level": security_level, "comment": comment(name, description, mark)}
-
-
-def to_milliseconds(time: datetime) -> int:
-    """Epoch milliseconds of a time in whole seconds: the vendor takes integers only (2.2)."""
-    return int(time.timestamp()) * 1000
-
-
-def from_milliseconds(value: int | None) -> datetime | None:
-    """A vendor's time in UTC, cut to whole seconds; None for absent, null and 0. The year 9999 is the last."""
-    if value is None or value <= 0:
-        return None
-    try:
-        return datetime.fromtimestamp(value // 1000, UTC)
-    except (OverflowError, ValueError, OSError):
-        return _LAST_SECOND

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
-from reconciler.model.desired import CredentialRef, DesiredKey, DesiredLevel, DesiredTenant, Strategy
+from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant, Strategy
 from reconciler.model.observed import Fields, Observed
-from reconciler.model.secret import Secret
 from reconciler.providers import base
-from reconciler.providers.base import Capabilities, ConnectionSettings, How, Problem, Step, Traits, Write
-from reconciler.providers.checks import endpoint_problem, is_loopback, same_endpoint
+from reconciler.providers.base import Capabilities, ConnectionSettings, Problem, Traits
+from reconciler.providers.by_api import ProviderByApi
+from reconciler.providers.checks import endpoint_problem, is_loopback, odd_credentials, refuse_elsewhere, unknown_fields
 from reconciler.providers.cortex_cloud import mapping, permissions, scope_rules
 from reconciler.providers.cortex_cloud.capabilities import (
     CAPABILITIES,
@@ -24,12 +24,13 @@ from reconciler.providers.cortex_cloud.capabilities import (
 )
 from reconciler.suggest import did_you_mean
 
-_REASONS: Final = {field.field: field.reason for field in CAPABILITIES.fields if field.how is How.UNSUPPORTED}
+_REASONS: Final = CAPABILITIES.reasons
+_CREDENTIAL: Final = ("keyId", "key", "securityLevel")
 _TENANT_OPTIONS: Final = ("leastRole", "editableKeys")
 _ENDPOINT: Final = "for example https://api-acme.xdr.us.paloaltonetworks.com"
 
 
-class CortexCloud:
+class CortexCloud(ProviderByApi):
     """Cortex Cloud; Cortex XSIAM, XDR 5 and XSOAR 8 publish the same API."""
 
     @property
@@ -63,11 +64,10 @@ class CortexCloud:
                 yield Problem(path, f"editableKeys is {value!r}; it is either true or false")
             elif option == "leastRole" and (not isinstance(value, str) or not value.strip()):
                 yield Problem(path, f"leastRole is {value!r}; it is the name of a role", f"for example {LEAST_ROLE}")
-        if tenant.credentials_plan == tenant.credentials_apply:
-            yield from _check_credential(("credentials",), tenant.credentials_apply)
-        else:
-            yield from _check_credential(("credentials", "plan"), tenant.credentials_plan)
-            yield from _check_credential(("credentials", "apply"), tenant.credentials_apply)
+        for place, given in odd_credentials(tenant, CAPABILITIES):
+            wrong = list(unknown_fields(place, given, _CREDENTIAL, f"one of {', '.join(_CREDENTIAL)}"))
+            what = "the credential is keyId and key, and securityLevel if that is not advanced"
+            yield from wrong or [Problem(place, what)]
 
     def check_level(self, level: DesiredLevel) -> Iterator[Problem]:
         """The permissions against the shape that a role has."""
@@ -163,14 +163,6 @@ class CortexCloud:
             },
         }
 
-    def console_steps(self, tenant: DesiredTenant, write: Write, step: Step) -> tuple[str, ...]:  # noqa: ARG002
-        """Nothing is made by hand here."""
-        return ()
-
-    def key_file(self, content: bytes) -> Mapping[str, Secret | str]:  # noqa: ARG002  the protocol's
-        """The console gives out no file."""
-        raise InvalidInput("this product's console gives out no key file")
-
     def connect(self, endpoint: str, credential: Credential, settings: ConnectionSettings) -> base.Session:
         """Open a session. InvalidInput if the credential belongs elsewhere, or holds other fields than it must."""
         from reconciler.providers.cortex_cloud.session import Session  # noqa: PLC0415  keeps start-up fast
@@ -178,9 +170,7 @@ class CortexCloud:
         problem = next(_check_endpoint(endpoint), None)
         if problem:
             raise InvalidInput(problem.what, hint=problem.hint)
-        if credential.endpoint is not None and not same_endpoint(credential.endpoint, endpoint):
-            what = "the credential is stored for another endpoint than this tenant's, and was not sent"
-            raise InvalidInput(what, hint="change the endpoint that is stored beside the credential, or the tenant's")
+        refuse_elsewhere(credential, endpoint)
         return Session(endpoint, credential, settings)
 
 
@@ -198,16 +188,3 @@ def _check_endpoint(endpoint: str) -> Iterator[Problem]:
         yield Problem(("endpoint",), "the product's endpoints begin with api-", f"https://api-{host}")
     elif url.path.rstrip("/"):
         yield Problem(("endpoint",), "the endpoint has a path", f"https://{url.netloc}")
-
-
-def _check_credential(path: tuple[str, ...], reference: CredentialRef) -> Iterator[Problem]:
-    given = frozenset(reference.env)
-    if reference.vault is not None or given in CAPABILITIES.credential_fields:
-        return
-    choices = ("keyId", "key", "securityLevel")
-    wrong = sorted(given - set(choices))
-    for name in wrong:
-        hint = did_you_mean(name, choices) or f"one of {', '.join(choices)}"
-        yield Problem((*path, "env", name), f"unknown credential field {name!r}", hint)
-    if not wrong:
-        yield Problem((*path, "env"), "the credential is keyId and key, and securityLevel if that is not advanced")

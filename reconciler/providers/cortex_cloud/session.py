@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from typing import Any, Final, NoReturn
 
 from reconciler.errors import Conflict, InvalidInput, NotFound, NotPermitted, Rejected
 from reconciler.model.credential import Credential
 from reconciler.model.mark import Mark
 from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
-from reconciler.model.secret import Secret
 from reconciler.providers.base import ConnectionSettings, Issued, Verification
+from reconciler.providers.by_api import SessionByApi
 from reconciler.providers.cortex_cloud import mapping, scopes
 from reconciler.providers.cortex_cloud.capabilities import LEAST_ROLE
 from reconciler.providers.cortex_cloud.client import PAGE, Client
@@ -24,7 +23,7 @@ _ADMIN: Final = "admin entity"
 """What the vendor says of such scopes (4): "Scope cannot be updated for admin entity"."""
 
 
-class Session:
+class Session(SessionByApi):
     """See `reconciler.providers.base.Session`.
 
     Observing takes two calls (keys, roles) and one more for the scope of each key that carries a mark: others' scopes are
@@ -114,13 +113,6 @@ class Session:
         if self._editable and role != self._least_role:
             body = mapping.key_to_update(fields["name"], fields["description"], [role], fields["securityLevel"], mark)
             self._client.edit_key(vendor_id, body)
-
-    def accept_key(self, fields: Mapping[str, Secret | str]) -> Issued:  # noqa: ARG002  the protocol's
-        """Nothing is made by hand here."""
-        raise InvalidInput("keys of this product are made by API: there is no handoff to complete")
-
-    def clicked(self, name: str, since: datetime) -> None:
-        """Nothing is made by hand here."""
 
     def update_key(self, vendor_id: str, changed: Fields, level_id: str | None, mark: Mark) -> None:
         """Change scope, and role and comment. Nothing in between reaches more than the key did before, or shall afterwards.

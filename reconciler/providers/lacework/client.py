@@ -9,7 +9,6 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -23,15 +22,13 @@ from reconciler.errors import (
     InvalidInput,
     NotFound,
     NotPermitted,
-    OutcomeUnknown,
     ReconcilerError,
     Rejected,
     RetryLater,
 )
 from reconciler.model.credential import Credential
-from reconciler.model.desired import RateLimit
 from reconciler.model.secret import PLACEHOLDER, Secret
-from reconciler.providers.answers import Answer, Call, Effect
+from reconciler.providers.answers import Call, Effect, parsed, unusable
 from reconciler.providers.base import ConnectionSettings, Issued, Verification
 from reconciler.providers.http import Authenticator, Reply, Retry, Transport
 from reconciler.providers.lacework import accounts
@@ -91,18 +88,6 @@ class _Header(Authenticator):
         return text if self.secret is None else text.replace(self.secret.reveal(), PLACEHOLDER)
 
 
-class _Transport(Transport):
-    """The product says with a 429 when the window opens again, in a header of its own (APIDOC)."""
-
-    def _exchange(
-        self, call: Call, path: str, content: bytes | None, auth: Authenticator, more: Mapping[str, str]
-    ) -> Answer | ReconcilerError:
-        answer = super()._exchange(call, path, content, auth, more)
-        if isinstance(answer, Answer) and answer.status == 429 and not answer.retry_after:
-            return replace(answer, retry_after=answer.headers.get("RateLimit-Reset", ""))
-        return answer
-
-
 class Client:
     """One account's API. Raises what `Transport.send` raises; ContractBroken for answers of the wrong shape.
 
@@ -138,7 +123,7 @@ class Client:
         self._token = _Header("Authorization", prefix="Bearer ")
         self._tokens = Tokens(self._renew, clock)
         self._transport, self._once = (
-            _Transport(
+            Transport(
                 self.endpoint,
                 auth=self._token,
                 reads=_READS,
@@ -200,8 +185,8 @@ class Client:
         try:
             return CreatedAnswer.model_validate(answer).data.userGuid
         except ValidationError:
-            what = f"{CREATE_USER} was answered with success but without userGuid"
-        raise OutcomeUnknown(what, hint="it may have acted all the same: look before doing anything else")
+            pass  # raised outside: a chained error would quote the answer
+        raise unusable(CREATE_USER, "userGuid")
 
     def update_user(self, guid: str, body: Mapping[str, Any]) -> None:
         """Change the given members."""
@@ -307,30 +292,17 @@ class Client:
         return ContractBroken(what, hint="nothing was changed; try again, for users may have changed meanwhile")
 
     def _parsed(self, call: Call, model: type[_Model], answer: Mapping[str, Any]) -> _Model:
-        try:
-            return model.model_validate(answer)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        what = f"{call} at {self.endpoint}: the answer's {place} is not what the contract says: {first['msg']}"
-        raise ContractBroken(what, hint="the vendor's API may have changed")
+        return parsed(call, self.endpoint, model, answer)
 
     def _pacer(self, counted_as: Call | str) -> Pacer:
         """The vendor counts each function of a user: method and endpoint, whatever the ids in it (APIDOC)."""
         name = counted_as if isinstance(counted_as, str) else function(counted_as)
-        calls, seconds = _allowed(self._rate)
-        return self._pacers.get((self.endpoint, self._counted_by, name), calls, seconds)
+        return self._pacers.within(CAPABILITIES.rate, self._rate, (self.endpoint, self._counted_by, name))
 
 
 def function(call: Call) -> str:
     """What the vendor counts a call as: `GET /api/v2/TeamUsers` for the list and for one user."""
     return f"{call.method} {_PARAMETER.sub('', call.template)}"
-
-
-def _allowed(rate: RateLimit) -> tuple[int, float]:
-    documented = CAPABILITIES.rate
-    calls, seconds = (documented.calls, documented.seconds) if rate.calls is None else (rate.calls, rate.seconds)
-    return max(1, int(calls * rate.share)), seconds
 
 
 def _heed(reply: Reply, pacer: Pacer) -> None:

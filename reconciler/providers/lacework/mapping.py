@@ -7,7 +7,7 @@ the console's own API shows one), so a mark there could not be found again; the 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from reconciler.model import mark as marks
@@ -17,6 +17,7 @@ from reconciler.model.names import Kind
 from reconciler.model.observed import Fields, KnownKey, Observed
 from reconciler.providers.lacework.records import UserRecord
 from reconciler.providers.specs import spec
+from reconciler.providers.times import from_milliseconds
 
 _SERVICE: Final = "serviceuser"
 
@@ -126,7 +127,6 @@ def _state(*, enabled: bool) -> str:
 def _time(value: int | str | None) -> datetime | None:
     """Epoch milliseconds in UTC, whole seconds; None for absent, 0 and whatever is no such number."""
     try:
-        milliseconds = int(value or 0)
-        return datetime.fromtimestamp(milliseconds // 1000, UTC) if milliseconds > 0 else None
-    except (ValueError, OverflowError, OSError):
+        return from_milliseconds(int(value or 0), beyond=None)
+    except ValueError:
         return None

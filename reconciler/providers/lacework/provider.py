@@ -8,18 +8,18 @@ from typing import Any, Final
 
 from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
-from reconciler.model.desired import CredentialRef, DesiredKey, DesiredLevel, DesiredTenant, Strategy
+from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant, Strategy
 from reconciler.model.names import Kind
 from reconciler.model.observed import Fields, Observed
 from reconciler.model.secret import Secret
 from reconciler.providers import base
-from reconciler.providers.base import Capabilities, ConnectionSettings, How, Problem, Step, Traits, Write
-from reconciler.providers.checks import same_endpoint
+from reconciler.providers.base import Capabilities, ConnectionSettings, Problem, Step, Traits, Write
+from reconciler.providers.checks import odd_credentials, refuse_elsewhere, unknown_fields
 from reconciler.providers.lacework import accounts, console, keyfile, mapping
 from reconciler.providers.lacework.capabilities import CAPABILITIES
 from reconciler.suggest import did_you_mean
 
-_REASONS: Final = {field.field: field.reason for field in CAPABILITIES.fields if field.how is How.UNSUPPORTED}
+_REASONS: Final = CAPABILITIES.reasons
 _CREDENTIAL: Final = ("keyId", "secret")
 _TENANT_OPTIONS: Final = ("subAccount",)
 _GUID: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -59,11 +59,9 @@ class Lacework:
                 yield Problem(path, f"unknown option {option!r}", hint)
             elif not accounts.is_sub_account(value):
                 yield Problem(path, "subAccount is no name of an account", "for example subAccount: acme-dev")
-        if tenant.credentials_plan == tenant.credentials_apply:
-            yield from _check_credential(("credentials",), tenant.credentials_apply)
-        else:
-            yield from _check_credential(("credentials", "plan"), tenant.credentials_plan)
-            yield from _check_credential(("credentials", "apply"), tenant.credentials_apply)
+        for place, given in odd_credentials(tenant, CAPABILITIES):
+            wrong = list(unknown_fields(place, given, _CREDENTIAL, f"one of {', '.join(_CREDENTIAL)}"))
+            yield from wrong or [Problem(place, "the credential is keyId and secret, both of them")]
 
     def check_level(self, level: DesiredLevel) -> Iterator[Problem]:
         """Service users have groups, by GUID; access levels are not what keys get their permissions from here."""
@@ -151,19 +149,5 @@ class Lacework:
         problem, hint = accounts.problem(endpoint)
         if problem:
             raise InvalidInput(problem, hint=hint)
-        if credential.endpoint is not None and not same_endpoint(credential.endpoint, endpoint):
-            what = "the credential is stored for another endpoint than this tenant's, and was not sent"
-            raise InvalidInput(what, hint="change the endpoint that is stored beside the credential, or the tenant's")
+        refuse_elsewhere(credential, endpoint)
         return Session(endpoint, credential, settings)
-
-
-def _check_credential(path: tuple[str, ...], reference: CredentialRef) -> Iterator[Problem]:
-    given = set(reference.env)
-    if reference.vault is not None or given == set(_CREDENTIAL):
-        return
-    wrong = sorted(given - set(_CREDENTIAL))
-    for name in wrong:
-        hint = did_you_mean(name, _CREDENTIAL) or f"one of {', '.join(_CREDENTIAL)}"
-        yield Problem((*path, "env", name), f"unknown credential field {name!r}", hint)
-    if not wrong:
-        yield Problem((*path, "env"), "the credential is keyId and secret, both of them")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from requests import PreparedRequest
 
 from reconciler.errors import (
@@ -19,14 +19,12 @@ from reconciler.errors import (
     ContractBroken,
     InvalidInput,
     NotFound,
-    OutcomeUnknown,
     ReconcilerError,
     Rejected,
 )
 from reconciler.model.credential import Credential
-from reconciler.model.desired import RateLimit
 from reconciler.model.secret import PLACEHOLDER, Secret
-from reconciler.providers.answers import Call, Effect
+from reconciler.providers.answers import Call, Effect, parsed, reads, unusable
 from reconciler.providers.base import ConnectionSettings, Issued, Verification
 from reconciler.providers.http import Authenticator, Transport
 from reconciler.providers.pacing import Pacer, Pacers
@@ -54,8 +52,7 @@ PAGE: Final = 100
 _DEFAULT_PAGE: Final = 0
 """What the vendor takes for "the default" (T11)."""
 
-_DECLARED: Final = frozenset(operation.request for operation in CAPABILITIES.operations if operation.read)
-_READS: Final = frozenset((call.method, call.template) for call in CALLS if str(call).partition("?")[0] in _DECLARED)
+_READS: Final = reads(CALLS, CAPABILITIES.operations)
 _PACERS: Final = Pacers()
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -110,8 +107,10 @@ class Client:
         auth = _Header(credential.fields["apiKey"])
         self.own_key_id = auth.key_id
         self._page = page
-        self._pacer = pacer or _pacer((self.endpoint, auth.counted_by()), settings.rate)
-        self._verifying = pacer or _pacer((self.endpoint, auth.counted_by(), "verify"), settings.rate)
+        self._pacer = pacer or _PACERS.within(CAPABILITIES.rate, settings.rate, (self.endpoint, auth.counted_by()))
+        self._verifying = pacer or _PACERS.within(
+            CAPABILITIES.rate, settings.rate, (self.endpoint, auth.counted_by(), "verify")
+        )
         self._transport = Transport(
             self.endpoint,
             auth=auth,
@@ -148,7 +147,7 @@ class Client:
         key_id = answer.get("id")
         secret = _take_secret(answer, key_id) if isinstance(key_id, str) and key_id else None
         if secret is None or not isinstance(key_id, str):
-            raise _unusable(CREATE_KEY, "its id and secret")
+            raise unusable(CREATE_KEY, "its id and secret")
         return Issued(key_id, {"apiKey": secret, "keyId": key_id, "endpoint": self.endpoint})
 
     def modify_key(self, key: str, body: Mapping[str, Any]) -> None:
@@ -163,7 +162,7 @@ class Client:
         """Create a role and return its id."""
         found = self._transport.send(CREATE_ROLE, body).get("id")
         if not isinstance(found, str) or not found:
-            raise _unusable(CREATE_ROLE, "its id")
+            raise unusable(CREATE_ROLE, "its id")
         return found
 
     def modify_role(self, role: str, body: Mapping[str, Any]) -> None:
@@ -238,13 +237,7 @@ class Client:
         return self._transport.send(call, path={"limit": str(self._page)})
 
     def _parsed(self, call: Call, model: type[_Model], answer: Mapping[str, Any]) -> _Model:
-        try:
-            return model.model_validate(answer)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        what = f"{call} at {self.endpoint}: the answer's {place} is not what the contract says: {first['msg']}"
-        raise ContractBroken(what, hint="the vendor's API may have changed")
+        return parsed(call, self.endpoint, model, answer)
 
 
 def _take_secret(answer: dict[str, Any], key_id: str) -> Secret | None:
@@ -254,14 +247,3 @@ def _take_secret(answer: dict[str, Any], key_id: str) -> Secret | None:
     if value is None:
         return None
     return Secret(value if value.startswith(f"{key_id}:") else f"{key_id}:{value}")
-
-
-def _unusable(call: Call, field: str) -> OutcomeUnknown:
-    what = f"{call} was answered with success but without {field}"
-    return OutcomeUnknown(what, hint="it may have acted all the same: look before doing anything else")
-
-
-def _pacer(counted_by: object, rate: RateLimit) -> Pacer:
-    assumed = CAPABILITIES.rate
-    calls, seconds = (assumed.calls, assumed.seconds) if rate.calls is None else (rate.calls, rate.seconds)
-    return _PACERS.get(counted_by, max(1, int(calls * rate.share)), seconds)

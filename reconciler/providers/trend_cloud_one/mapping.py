@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Any, Final
 
@@ -13,8 +12,9 @@ from reconciler.model.mark import Mark
 from reconciler.model.names import Kind
 from reconciler.model.observed import Fields, Observed
 from reconciler.providers.specs import spec
+from reconciler.providers.times import from_text
 from reconciler.providers.trend_cloud_one.records import KeyRecord, RoleRecord
-from reconciler.providers.trend_cloud_one.timezones import DEFAULT, Zone
+from reconciler.providers.zones import DEFAULT, Zone
 
 LOCALES: Final = ("en", "ja")
 """The vendor's closed list (T11)."""
@@ -73,9 +73,9 @@ def observed_key(key: KeyRecord) -> Observed:
         "state": str(KeyState.ACTIVE if key.enabled else KeyState.LOCKED),
     }
     facts = {
-        "created": time(key.created),
-        "lastModified": time(key.lastModified),
-        "lastUsed": time(key.lastActivity),
+        "created": from_text(key.created),
+        "lastModified": from_text(key.lastModified),
+        "lastUsed": from_text(key.lastActivity),
         "urn": key.urn,
     }
     return Observed(
@@ -143,15 +143,6 @@ def networks(entries: Iterable[str]) -> tuple[str, ...]:
     What is neither stays as it is: a difference that somebody should see.
     """
     return tuple(sorted({_network(entry) for entry in entries}))
-
-
-def time(text: str | None) -> datetime | None:
-    """A vendor's time in UTC, cut to whole seconds; None for absent, null, empty and what is no time."""
-    try:
-        found = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
 
 
 def _network(entry: str) -> str:

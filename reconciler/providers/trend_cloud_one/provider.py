@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
-from reconciler.model.desired import CredentialRef, DesiredKey, DesiredLevel, DesiredTenant, Strategy
+from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant, Strategy
 from reconciler.model.observed import Fields, Observed
-from reconciler.model.secret import Secret
 from reconciler.providers import base
-from reconciler.providers.base import Capabilities, ConnectionSettings, How, Problem, Step, Traits, Write
-from reconciler.providers.checks import endpoint_problem, same_endpoint
+from reconciler.providers.base import Capabilities, ConnectionSettings, Problem, Traits
+from reconciler.providers.by_api import ProviderByApi
+from reconciler.providers.checks import endpoint_problem, odd_credentials, refuse_elsewhere, unknown_fields
+from reconciler.providers.localised import odd_options, options_schema
 from reconciler.providers.trend_cloud_one import mapping
 from reconciler.providers.trend_cloud_one.capabilities import CAPABILITIES
-from reconciler.providers.trend_cloud_one.timezones import DEFAULT, names, suggest
 from reconciler.suggest import did_you_mean
 
-_REASONS: Final = {field.field: field.reason for field in CAPABILITIES.fields if field.how is How.UNSUPPORTED}
-_OPTIONS: Final = ("locale", "timeZone")
+_REASONS: Final = CAPABILITIES.reasons
 _PERMISSIONS: Final = ("serviceRoleURNs",)
 _URN: Final = "urn:cloudone:application:us-1:012345678901:role/full-access"
 _ENDPOINT: Final = "https://accounts.cloudone.trendmicro.com/api"
 
 
-class TrendCloudOne:
+class TrendCloudOne(ProviderByApi):
     """Account-level keys of Trend Cloud One (API family B)."""
 
     @property
@@ -56,11 +55,10 @@ class TrendCloudOne:
             yield Problem(("endpoint",), "the product's endpoint ends in /api", f"{tenant.endpoint.rstrip('/')}/api")
         for option in tenant.options:
             yield Problem(("options", option), f"unknown option {option!r}", "this provider's tenants have no options")
-        if tenant.credentials_plan == tenant.credentials_apply:
-            yield from _check_credential(("credentials",), tenant.credentials_apply)
-        else:
-            yield from _check_credential(("credentials", "plan"), tenant.credentials_plan)
-            yield from _check_credential(("credentials", "apply"), tenant.credentials_apply)
+        for path, given in odd_credentials(tenant, CAPABILITIES):
+            yield from unknown_fields(path, given, ["apiKey"], "this product's credential is apiKey")
+            if "apiKey" not in given:
+                yield Problem(path, "the credential is apiKey: ID:SECRET, as the vendor showed it")
 
     def check_level(self, level: DesiredLevel) -> Iterator[Problem]:
         """A role is a list of service roles, by URN."""
@@ -85,21 +83,7 @@ class TrendCloudOne:
         if key.rotation is not None and key.rotation.strategy is Strategy.IN_PLACE:
             reason = _REASONS["ApiKey.spec.rotation.strategy"]
             yield Problem(("rotation", "strategy"), "inPlace cannot be honoured here", reason)
-        for option, value in key.options.items():
-            path = ("options", option)
-            match option:
-                case "locale" if value not in mapping.LOCALES:
-                    hint = did_you_mean(str(value), mapping.LOCALES) or f"one of {', '.join(mapping.LOCALES)}"
-                    yield Problem(path, f"unknown locale {value!r}", hint)
-                case "timeZone" if not isinstance(value, str) or value not in names():
-                    near = suggest(value) if isinstance(value, str) else ""
-                    hint = f"did you mean {near!r}?" if near else "a name of the tz database, such as Europe/Berlin"
-                    yield Problem(path, f"unknown time zone {value!r}", hint)
-                case "locale" | "timeZone":
-                    pass
-                case _:
-                    hint = did_you_mean(option, _OPTIONS) or f"this provider's options: {', '.join(_OPTIONS)}"
-                    yield Problem(path, f"unknown option {option!r}", hint)
+        yield from odd_options(key.options, mapping.LOCALES)
 
     def level_fields(self, level: DesiredLevel) -> Fields:
         """Name, description, and the service roles."""
@@ -136,25 +120,7 @@ class TrendCloudOne:
 
     def options_schema(self) -> Mapping[str, Any]:
         """JSON Schema of `ApiKey.spec.options`."""
-        return {
-            "type": "object",
-            "additionalProperties": False,
-            "description": "What only this product's keys have.",
-            "properties": {
-                "locale": {
-                    "type": "string",
-                    "enum": list(mapping.LOCALES),
-                    "default": mapping.LOCALES[0],
-                    "description": "Language of the key's sessions.",
-                },
-                "timeZone": {
-                    "type": "string",
-                    "default": DEFAULT,
-                    "examples": [DEFAULT, "America/Toronto"],
-                    "description": "Time zone of the key's sessions: any name of the tz database.",
-                },
-            },
-        }
+        return options_schema(mapping.LOCALES, "America/Toronto")
 
     def scope_schema(self) -> None:
         """The product has no scopes."""
@@ -163,14 +129,6 @@ class TrendCloudOne:
         """Tenants have no options."""
         return {"type": "object", "additionalProperties": False, "description": "This product's tenants have none."}
 
-    def console_steps(self, tenant: DesiredTenant, write: Write, step: Step) -> tuple[str, ...]:  # noqa: ARG002
-        """Nothing is made by hand here."""
-        return ()
-
-    def key_file(self, content: bytes) -> Mapping[str, Secret | str]:  # noqa: ARG002  the protocol's
-        """The console gives out no file."""
-        raise InvalidInput("this product's console gives out no key file")
-
     def connect(self, endpoint: str, credential: Credential, settings: ConnectionSettings) -> base.Session:
         """Open a session. InvalidInput if the credential belongs elsewhere, or is not what it must be."""
         from reconciler.providers.trend_cloud_one.session import Session  # noqa: PLC0415  keeps start-up fast
@@ -178,18 +136,5 @@ class TrendCloudOne:
         problem = endpoint_problem(endpoint)
         if problem:
             raise InvalidInput(problem)
-        if credential.endpoint is not None and not same_endpoint(credential.endpoint, endpoint):
-            what = "the credential is stored for another endpoint than this tenant's, and was not sent"
-            raise InvalidInput(what, hint="change the endpoint that is stored beside the credential, or the tenant's")
+        refuse_elsewhere(credential, endpoint)
         return Session(endpoint, credential, settings)
-
-
-def _check_credential(path: tuple[str, ...], reference: CredentialRef) -> Iterable[Problem]:
-    given = frozenset(reference.env)
-    if reference.vault is not None or given in CAPABILITIES.credential_fields:
-        return
-    for name in sorted(given - {"apiKey"}):
-        hint = did_you_mean(name, ["apiKey"]) or "this product's credential is apiKey"
-        yield Problem((*path, "env", name), f"unknown credential field {name!r}", hint)
-    if "apiKey" not in given:
-        yield Problem((*path, "env"), "the credential is apiKey: ID:SECRET, as the vendor showed it")

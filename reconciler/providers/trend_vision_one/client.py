@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from requests import PreparedRequest
 
 from reconciler.errors import (
@@ -23,15 +23,13 @@ from reconciler.errors import (
     InvalidInput,
     NotFound,
     NotPermitted,
-    OutcomeUnknown,
     ReconcilerError,
     RetryLater,
     foreign,
 )
 from reconciler.model.credential import Credential
-from reconciler.model.desired import RateLimit
 from reconciler.model.secret import PLACEHOLDER, Secret
-from reconciler.providers.answers import Answer, Call, Effect, broken, refusal
+from reconciler.providers.answers import Answer, Call, Effect, broken, parsed, reads, refusal, unusable
 from reconciler.providers.base import ConnectionSettings, Issued, Verification
 from reconciler.providers.http import Authenticator, Transport
 from reconciler.providers.pacing import Pacer, Pacers
@@ -57,8 +55,7 @@ PAGE: Final = 200
 _ORDER: Final = "createdDateTime asc"
 _NAME_ROLES: Final = "the list of roles is an assumed call: name the roles in the tenant's options.roles instead"
 
-_DECLARED: Final = frozenset(operation.request for operation in CAPABILITIES.operations if operation.read)
-_READS: Final = frozenset((call.method, call.template) for call in CALLS if str(call).partition("?")[0] in _DECLARED)
+_READS: Final = reads(CALLS, CAPABILITIES.operations)
 _PACERS: Final = Pacers()
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -115,8 +112,10 @@ class Client:
         self._auth = _Bearer(credential.fields["token"])
         self._page = page
         counted_by = self._auth.counted_by()
-        self._pacer = pacer or _pacer((self.endpoint, counted_by), settings.rate)
-        self._verifying = pacer or _pacer((self.endpoint, counted_by, "verify"), settings.rate)
+        self._pacer = pacer or _PACERS.within(CAPABILITIES.rate, settings.rate, (self.endpoint, counted_by))
+        self._verifying = pacer or _PACERS.within(
+            CAPABILITIES.rate, settings.rate, (self.endpoint, counted_by, "verify")
+        )
         self._transport = Transport(
             self.endpoint,
             auth=self._auth,
@@ -175,8 +174,7 @@ class Client:
         token = Secret(value) if isinstance(value, str) and value else None
         number = body.get("id")
         if token is None or not isinstance(number, str) or not number:
-            what = f"{CREATE_KEYS} was answered with success but without {'value' if token is None else 'id'}"
-            raise OutcomeUnknown(what, hint="it may have acted all the same: look before doing anything else")
+            raise unusable(CREATE_KEYS, "value" if token is None else "id")
         return Issued(number, {"token": token, "keyId": number, "endpoint": self.endpoint})
 
     def modify_key(self, key: str, body: Mapping[str, Any]) -> None:
@@ -272,13 +270,7 @@ class Client:
         raise refusal(call, as_answer, self.endpoint, shown)
 
     def _parsed(self, call: Call, model: type[_Model], answer: Mapping[str, Any]) -> _Model:
-        try:
-            return model.model_validate(answer)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        what = f"{call} at {self.endpoint}: the answer's {place} is not what the contract says: {first['msg']}"
-        raise ContractBroken(what, hint="the vendor's API may have changed")
+        return parsed(call, self.endpoint, model, answer)
 
 
 def _message(body: Mapping[str, Any]) -> object:
@@ -292,9 +284,3 @@ def _skip_token(link: str) -> str:
         return parse_qs(urlsplit(link).query).get("skipToken", [""])[0]
     except ValueError:
         return ""
-
-
-def _pacer(counted_by: object, rate: RateLimit) -> Pacer:
-    assumed = CAPABILITIES.rate
-    calls, seconds = (assumed.calls, assumed.seconds) if rate.calls is None else (rate.calls, rate.seconds)
-    return _PACERS.get(counted_by, max(1, int(calls * rate.share)), seconds)

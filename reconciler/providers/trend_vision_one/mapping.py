@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from reconciler.model import mark as marks
@@ -13,6 +13,7 @@ from reconciler.model.names import Kind
 from reconciler.model.observed import Fields, Observed
 from reconciler.providers.naming import base_name, vendor_name
 from reconciler.providers.specs import spec
+from reconciler.providers.times import from_text, whole_seconds
 from reconciler.providers.trend_vision_one.records import KeyRecord
 
 MONTHS: Final = (1, 3, 6, 12)
@@ -28,7 +29,7 @@ def key_fields(key: DesiredKey) -> Fields:
     return {
         "name": key.name,
         "description": key.description.strip(),
-        "expires": key.expires.astimezone(UTC).replace(microsecond=0) if key.expires is not None else None,
+        "expires": whole_seconds(key.expires),
         "state": str(key.state),
     }
 
@@ -40,10 +41,14 @@ def observed_key(key: KeyRecord) -> Observed:
     fields = {
         "name": name,
         "description": description,
-        "expires": time(key.expiredDateTime),
+        "expires": from_text(key.expiredDateTime),
         "state": str(KeyState.ACTIVE if key.status == _STATUS[KeyState.ACTIVE] else KeyState.LOCKED),
     }
-    facts = {"created": time(key.createdDateTime), "lastUsed": time(key.lastUsedDateTime), "vendorName": key.name}
+    facts = {
+        "created": from_text(key.createdDateTime),
+        "lastUsed": from_text(key.lastUsedDateTime),
+        "vendorName": key.name,
+    }
     return Observed(
         kind=Kind.API_KEY, vendor_id=key.id, name=name, mark=mark, fields=fields, level_id=key.role, facts=facts
     )
@@ -94,15 +99,6 @@ def months(expires: datetime | None, now: datetime) -> int:
     if expires is None:
         return NEVER
     return next((count for count in MONTHS if _later(now, count) >= expires), NEVER)
-
-
-def time(text: str | None) -> datetime | None:
-    """A vendor's time in UTC, cut to whole seconds; None for absent, null, empty and what is no time."""
-    try:
-        found = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
 
 
 def _later(start: datetime, count: int) -> datetime:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
-from reconciler.model.desired import CredentialRef, DesiredKey, DesiredLevel, DesiredTenant, Strategy
+from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant, Strategy
 from reconciler.model.observed import Fields, Observed
-from reconciler.model.secret import Secret
 from reconciler.providers import base
-from reconciler.providers.base import Capabilities, ConnectionSettings, How, Problem, Step, Traits, Write
-from reconciler.providers.checks import endpoint_problem, same_endpoint
+from reconciler.providers.base import Capabilities, ConnectionSettings, Problem, Traits
+from reconciler.providers.by_api import ProviderByApi
+from reconciler.providers.checks import endpoint_problem, odd_credentials, refuse_elsewhere, unknown_fields
 from reconciler.providers.trend_vision_one import mapping
 from reconciler.providers.trend_vision_one.capabilities import CAPABILITIES
 from reconciler.suggest import did_you_mean
@@ -32,11 +32,11 @@ REGIONS: Final = {
 MASTER: Final = "Master Administrator"
 """Keys cannot be given this role since 27 October 2025 (T15)."""
 
-_REASONS: Final = {field.field: field.reason for field in CAPABILITIES.fields if field.how is How.UNSUPPORTED}
+_REASONS: Final = CAPABILITIES.reasons
 _CREDENTIAL: Final = ("keyId", "token")
 
 
-class TrendVisionOne:
+class TrendVisionOne(ProviderByApi):
     """API keys of Trend Vision One (API family C)."""
 
     @property
@@ -70,11 +70,12 @@ class TrendVisionOne:
                     yield Problem(("options", "listRoles"), "listRoles is neither true nor false", "true or false")
             elif not (isinstance(value, list | tuple) and all(isinstance(one, str) and one for one in value)):
                 yield Problem(("options", "roles"), "roles is no list of names", "the names that the console shows")
-        if tenant.credentials_plan == tenant.credentials_apply:
-            yield from _check_credential(("credentials",), tenant.credentials_apply)
-        else:
-            yield from _check_credential(("credentials", "plan"), tenant.credentials_plan)
-            yield from _check_credential(("credentials", "apply"), tenant.credentials_apply)
+        for path, given in odd_credentials(tenant, CAPABILITIES):
+            yield from unknown_fields(
+                path, given, _CREDENTIAL, "this product's credential is token, and may hold keyId"
+            )
+            if "token" not in given:
+                yield Problem(path, "the credential is token, the value that the console showed once")
 
     def check_level(self, level: DesiredLevel) -> Iterator[Problem]:  # noqa: ARG002  none can be honoured
         """Roles cannot be declared here."""
@@ -147,14 +148,6 @@ class TrendVisionOne:
             },
         }
 
-    def console_steps(self, tenant: DesiredTenant, write: Write, step: Step) -> tuple[str, ...]:  # noqa: ARG002
-        """Nothing is made by hand here."""
-        return ()
-
-    def key_file(self, content: bytes) -> Mapping[str, Secret | str]:  # noqa: ARG002  the protocol's
-        """The console gives out no file."""
-        raise InvalidInput("this product's console gives out no key file")
-
     def connect(self, endpoint: str, credential: Credential, settings: ConnectionSettings) -> base.Session:
         """Open a session. InvalidInput if the credential belongs elsewhere, or is not what it must be."""
         from reconciler.providers.trend_vision_one.session import Session  # noqa: PLC0415  keeps start-up fast
@@ -162,9 +155,7 @@ class TrendVisionOne:
         problem = endpoint_problem(endpoint)
         if problem:
             raise InvalidInput(problem)
-        if credential.endpoint is not None and not same_endpoint(credential.endpoint, endpoint):
-            what = "the credential is stored for another endpoint than this tenant's, and was not sent"
-            raise InvalidInput(what, hint="change the endpoint that is stored beside the credential, or the tenant's")
+        refuse_elsewhere(credential, endpoint)
         return Session(endpoint, credential, settings)
 
 
@@ -182,14 +173,3 @@ def _check_endpoint(endpoint: str) -> Iterator[Problem]:
         yield Problem(("endpoint",), f"{host} is not an API host of this product", hint or f"such as {REGIONS['us']}")
     elif url.path.strip("/"):
         yield Problem(("endpoint",), "the product's endpoints have no path", f"{url.scheme}://{url.netloc}")
-
-
-def _check_credential(path: tuple[str, ...], reference: CredentialRef) -> Iterable[Problem]:
-    given = frozenset(reference.env)
-    if reference.vault is not None or given in CAPABILITIES.credential_fields:
-        return
-    for name in sorted(given - set(_CREDENTIAL)):
-        hint = did_you_mean(name, _CREDENTIAL) or "this product's credential is token, and may hold keyId"
-        yield Problem((*path, "env", name), f"unknown credential field {name!r}", hint)
-    if "token" not in given:
-        yield Problem((*path, "env"), "the credential is token, the value that the console showed once")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -11,15 +11,15 @@ from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
 from reconciler.model.mark import Mark
 from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
-from reconciler.model.secret import Secret
 from reconciler.providers.base import ConnectionSettings, Issued, Verification
+from reconciler.providers.by_api import SessionByApi
 from reconciler.providers.naming import vendor_name
 from reconciler.providers.pacing import Pacer
 from reconciler.providers.trend_vision_one import mapping
 from reconciler.providers.trend_vision_one.client import PAGE, Client
 
 
-class Session:
+class Session(SessionByApi):
     """See `reconciler.providers.base.Session`. One call observes a tenant of up to 200 keys; `listRoles` makes it two."""
 
     def __init__(
@@ -77,16 +77,6 @@ class Session:
         """Create one key. `Issued.secret` holds `token`, `keyId` and `endpoint`, what the vendor's SDK needs."""
         body = mapping.key_to_create({**fields, "name": name}, level_id, mark, self._now())
         return self._client.create_key(body)
-
-    def finish_key(self, vendor_id: str, fields: Fields, level_id: str, mark: Mark) -> None:
-        """A key is complete when it has been created."""
-
-    def accept_key(self, fields: Mapping[str, Secret | str]) -> Issued:  # noqa: ARG002  the protocol's
-        """Nothing is made by hand here."""
-        raise InvalidInput("keys of this product are made by API: there is no handoff to complete")
-
-    def clicked(self, name: str, since: datetime) -> None:
-        """Nothing is made by hand here."""
 
     def update_key(self, vendor_id: str, changed: Fields, level_id: str | None, mark: Mark) -> None:
         """Change the given fields only; no call at all if there are none. Conflict if others go on changing the key."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from requests import PreparedRequest
 
 from reconciler.errors import (
@@ -20,13 +20,11 @@ from reconciler.errors import (
     InvalidInput,
     NotFound,
     NotPermitted,
-    OutcomeUnknown,
     ReconcilerError,
 )
 from reconciler.model.credential import Credential
-from reconciler.model.desired import RateLimit
 from reconciler.model.secret import PLACEHOLDER, Secret
-from reconciler.providers.answers import Call, Effect
+from reconciler.providers.answers import Call, Effect, parsed, reads, unusable
 from reconciler.providers.base import ConnectionSettings, Issued, Verification
 from reconciler.providers.http import Authenticator, Transport
 from reconciler.providers.pacing import Pacer, Pacers
@@ -51,12 +49,7 @@ CALLS: Final = (
 PAGE: Final = 5000
 """The vendor's own default for `maxItems` (T1)."""
 
-_READS: Final = frozenset(
-    (method, template)
-    for operation in CAPABILITIES.operations
-    if operation.read
-    for method, _, template in [operation.request.partition(" ")]
-)
+_READS: Final = reads(CALLS, CAPABILITIES.operations)
 _PACERS: Final = Pacers()
 
 
@@ -119,8 +112,10 @@ class Client:
             else _Header("api-secret-key", credential.fields["secretKey"])
         )
         self._page = page
-        self._pacer = pacer or _pacer((self.endpoint, auth.counted_by()), settings.rate)
-        self._verifying = pacer or _pacer((self.endpoint, auth.counted_by(), "verify"), settings.rate)
+        self._pacer = pacer or _PACERS.within(CAPABILITIES.rate, settings.rate, (self.endpoint, auth.counted_by()))
+        self._verifying = pacer or _PACERS.within(
+            CAPABILITIES.rate, settings.rate, (self.endpoint, auth.counted_by(), "verify")
+        )
         self._transport = Transport(
             self.endpoint,
             auth=auth,
@@ -179,7 +174,7 @@ class Client:
         answer = self._transport.send(CREATE_ROLE, body)
         number = answer.get("ID")
         if not _is_id(number):
-            raise _unusable(CREATE_ROLE, "ID")
+            raise unusable(CREATE_ROLE, "ID")
         return str(number)
 
     def modify_role(self, role: str, body: Mapping[str, Any]) -> None:
@@ -257,19 +252,13 @@ class Client:
         return ContractBroken(what, hint="nothing was changed; check that the endpoint is the product's own API")
 
     def _parsed(self, call: Call, model: type[_Model], answer: Mapping[str, Any]) -> _Model:
-        try:
-            return model.model_validate(answer)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        what = f"{call} at {self.endpoint}: the answer's {place} is not what the contract says: {first['msg']}"
-        raise ContractBroken(what, hint="the vendor's API may have changed")
+        return parsed(call, self.endpoint, model, answer)
 
     def _issued(self, call: Call, answer: dict[str, Any]) -> Issued:
         secret = _take_secret(answer)
         number = answer.get("ID")
         if secret is None or not _is_id(number):
-            raise _unusable(call, "secretKey" if secret is None else "ID")
+            raise unusable(call, "secretKey" if secret is None else "ID")
         fields: dict[str, Secret | str] = {"secretKey": secret, "keyId": str(number), "endpoint": self.endpoint}
         return Issued(str(number), fields)
 
@@ -281,14 +270,3 @@ def _take_secret(answer: dict[str, Any]) -> Secret | None:
 
 def _is_id(number: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and number > 0
-
-
-def _unusable(call: Call, field: str) -> OutcomeUnknown:
-    what = f"{call} was answered with success but without {field}"
-    return OutcomeUnknown(what, hint="it may have acted all the same: look before doing anything else")
-
-
-def _pacer(counted_by: object, rate: RateLimit) -> Pacer:
-    documented = CAPABILITIES.rate
-    calls, seconds = (documented.calls, documented.seconds) if rate.calls is None else (rate.calls, rate.seconds)
-    return _PACERS.get(counted_by, max(1, int(calls * rate.share)), seconds)

@@ -8,7 +8,6 @@ role's properties; the vendor wants them under `rights`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from reconciler.model import mark as marks
@@ -17,9 +16,11 @@ from reconciler.model.mark import Mark
 from reconciler.model.names import Kind
 from reconciler.model.observed import Fields, Observed
 from reconciler.providers.specs import spec
+from reconciler.providers.times import from_milliseconds, to_milliseconds, whole_seconds
 from reconciler.providers.trend_workload_security.records import KeyRecord, RoleRecord
 from reconciler.providers.trend_workload_security.rights import FLAGS, LISTS, RIGHTS
-from reconciler.providers.trend_workload_security.timezones import DEFAULT, Zone, vendor_spelling
+from reconciler.providers.trend_workload_security.timezones import vendor_spelling
+from reconciler.providers.zones import DEFAULT, Zone
 
 LOCALES: Final = ("en-US", "ja-JP")
 """The vendor's closed list (T1)."""
@@ -29,7 +30,6 @@ _EVERY_RIGHT: Final[tuple[_Path, ...]] = tuple(
     (group, thing, right) for group, things in RIGHTS.items() for thing, rights in things.items() for right in rights
 )
 _KNOWN: Final = frozenset(_EVERY_RIGHT)
-_LAST_SECOND: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def level_fields(level: DesiredLevel) -> Fields:
@@ -45,7 +45,7 @@ def key_fields(key: DesiredKey) -> Fields:
         "description": key.description.strip(),
         "locale": key.options.get("locale", LOCALES[0]),
         "timeZone": Zone(key.options.get("timeZone", DEFAULT)),
-        "expires": key.expires.astimezone(UTC).replace(microsecond=0) if key.expires is not None else None,
+        "expires": whole_seconds(key.expires),
         "state": str(key.state),
     }
 
@@ -157,7 +157,7 @@ def key_to_update(changed: Fields, level_id: str | None, mark: Mark) -> dict[str
             case "timeZone":
                 body["timeZone"] = vendor_spelling(value)
             case "expires":
-                body["expiryDate"] = to_milliseconds(value)
+                body["expiryDate"] = to_milliseconds(value) if value is not None else 0  # T1, T3
             case "state":
                 body["active"] = value == KeyState.ACTIVE
             case _:
@@ -165,21 +165,6 @@ def key_to_update(changed: Fields, level_id: str | None, mark: Mark) -> dict[str
     if level_id is not None:
         body["roleID"] = int(level_id)
     return body
-
-
-def to_milliseconds(time: datetime | None) -> int:
-    """Epoch milliseconds of a time in whole seconds; 0 for none (T1, T3)."""
-    return int(time.timestamp()) * 1000 if time is not None else 0
-
-
-def from_milliseconds(value: int | None) -> datetime | None:
-    """A vendor's time in UTC, cut to whole seconds; None for absent, null and 0. The year 9999 is the last."""
-    if value is None or value <= 0:
-        return None
-    try:
-        return datetime.fromtimestamp(value // 1000, UTC)
-    except (OverflowError, ValueError, OSError):
-        return _LAST_SECOND
 
 
 def unknown_rights(level: Observed) -> tuple[_Path, ...]:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
-from reconciler.model.desired import CredentialRef, DesiredKey, DesiredLevel, DesiredTenant
+from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant
 from reconciler.model.observed import Fields, Observed
-from reconciler.model.secret import Secret
 from reconciler.providers import base
-from reconciler.providers.base import Capabilities, ConnectionSettings, How, Problem, Step, Traits, Write
-from reconciler.providers.checks import endpoint_problem, same_endpoint
+from reconciler.providers.base import Capabilities, ConnectionSettings, Problem, Traits
+from reconciler.providers.by_api import ProviderByApi
+from reconciler.providers.checks import endpoint_problem, odd_credentials, refuse_elsewhere, unknown_fields
+from reconciler.providers.localised import odd_options, options_schema
 from reconciler.providers.trend_workload_security import mapping, permissions
 from reconciler.providers.trend_workload_security.capabilities import CAPABILITIES
-from reconciler.providers.trend_workload_security.timezones import DEFAULT, known, suggest
-from reconciler.suggest import did_you_mean
 
-_REASONS: Final = {field.field: field.reason for field in CAPABILITIES.fields if field.how is How.UNSUPPORTED}
-_OPTIONS: Final = ("locale", "timeZone")
+_REASONS: Final = CAPABILITIES.reasons
 
 
-class TrendWorkloadSecurity:
+class TrendWorkloadSecurity(ProviderByApi):
     """Deep Security Manager, Workload Security, and Server & Workload Protection (API family A)."""
 
     @property
@@ -54,11 +52,10 @@ class TrendWorkloadSecurity:
             yield Problem(("endpoint",), "the product's endpoints end in /api", f"{tenant.endpoint.rstrip('/')}/api")
         for option in tenant.options:
             yield Problem(("options", option), f"unknown option {option!r}", "this provider's tenants have no options")
-        if tenant.credentials_plan == tenant.credentials_apply:
-            yield from _check_credential(("credentials",), tenant.credentials_apply)
-        else:
-            yield from _check_credential(("credentials", "plan"), tenant.credentials_plan)
-            yield from _check_credential(("credentials", "apply"), tenant.credentials_apply)
+        for path, given in odd_credentials(tenant, CAPABILITIES):
+            choices = sorted(name for fields in CAPABILITIES.credential_fields for name in fields)
+            wrong = list(unknown_fields(path, given, choices, f"one of {', '.join(choices)}"))
+            yield from wrong or [Problem(path, "the credential is exactly one of secretKey and apiKey")]
 
     def check_level(self, level: DesiredLevel) -> Iterator[Problem]:
         """The permissions against the vendor's contract."""
@@ -70,21 +67,7 @@ class TrendWorkloadSecurity:
             yield Problem(("allowedIPs",), "allowedIPs cannot be honoured here", _REASONS["ApiKey.spec.allowedIPs"])
         if key.scope is not None:
             yield Problem(("scope",), "scope cannot be honoured here", _REASONS["ApiKey.spec.scope"])
-        for option, value in key.options.items():
-            path = ("options", option)
-            match option:
-                case "locale" if value not in mapping.LOCALES:
-                    hint = did_you_mean(str(value), mapping.LOCALES) or f"one of {', '.join(mapping.LOCALES)}"
-                    yield Problem(path, f"unknown locale {value!r}", hint)
-                case "timeZone" if not isinstance(value, str) or value not in known():
-                    near = suggest(value) if isinstance(value, str) else ""
-                    hint = f"did you mean {near!r}?" if near else "a name of the tz database, such as Europe/Berlin"
-                    yield Problem(path, f"unknown time zone {value!r}", hint)
-                case "locale" | "timeZone":
-                    pass
-                case _:
-                    hint = did_you_mean(option, _OPTIONS) or f"this provider's options: {', '.join(_OPTIONS)}"
-                    yield Problem(path, f"unknown option {option!r}", hint)
+        yield from odd_options(key.options, mapping.LOCALES)
 
     def level_fields(self, level: DesiredLevel) -> Fields:
         """Name, description, and permissions with every property explicit."""
@@ -108,25 +91,7 @@ class TrendWorkloadSecurity:
 
     def options_schema(self) -> Mapping[str, Any]:
         """JSON Schema of `ApiKey.spec.options`."""
-        return {
-            "type": "object",
-            "additionalProperties": False,
-            "description": "What only this product's keys have.",
-            "properties": {
-                "locale": {
-                    "type": "string",
-                    "enum": list(mapping.LOCALES),
-                    "default": mapping.LOCALES[0],
-                    "description": "Language of the key's sessions.",
-                },
-                "timeZone": {
-                    "type": "string",
-                    "default": DEFAULT,
-                    "examples": [DEFAULT, "Europe/Berlin", "Asia/Kolkata"],
-                    "description": "Time zone of the key's sessions: any name of the tz database.",
-                },
-            },
-        }
+        return options_schema(mapping.LOCALES, "Europe/Berlin", "Asia/Kolkata")
 
     def scope_schema(self) -> None:
         """The product has no scopes."""
@@ -135,14 +100,6 @@ class TrendWorkloadSecurity:
         """Tenants have no options."""
         return {"type": "object", "additionalProperties": False, "description": "This product's tenants have none."}
 
-    def console_steps(self, tenant: DesiredTenant, write: Write, step: Step) -> tuple[str, ...]:  # noqa: ARG002
-        """Nothing is made by hand here."""
-        return ()
-
-    def key_file(self, content: bytes) -> Mapping[str, Secret | str]:  # noqa: ARG002  the protocol's
-        """The console gives out no file."""
-        raise InvalidInput("this product's console gives out no key file")
-
     def connect(self, endpoint: str, credential: Credential, settings: ConnectionSettings) -> base.Session:
         """Open a session. InvalidInput if the credential belongs elsewhere, or holds other fields than it must."""
         from reconciler.providers.trend_workload_security.session import Session  # noqa: PLC0415  keeps start-up fast
@@ -150,20 +107,5 @@ class TrendWorkloadSecurity:
         problem = endpoint_problem(endpoint)
         if problem:
             raise InvalidInput(problem)
-        if credential.endpoint is not None and not same_endpoint(credential.endpoint, endpoint):
-            what = "the credential is stored for another endpoint than this tenant's, and was not sent"
-            raise InvalidInput(what, hint="change the endpoint that is stored beside the credential, or the tenant's")
+        refuse_elsewhere(credential, endpoint)
         return Session(endpoint, credential, settings)
-
-
-def _check_credential(path: tuple[str, ...], reference: CredentialRef) -> Iterable[Problem]:
-    given = frozenset(reference.env)
-    if reference.vault is not None or given in CAPABILITIES.credential_fields:
-        return
-    choices = sorted(name for fields in CAPABILITIES.credential_fields for name in fields)
-    wrong = sorted(given - set(choices))
-    for name in wrong:
-        hint = did_you_mean(name, choices) or f"one of {', '.join(choices)}"
-        yield Problem((*path, "env", name), f"unknown credential field {name!r}", hint)
-    if not wrong:
-        yield Problem((*path, "env"), "the credential is exactly one of secretKey and apiKey")

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 
-from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
 from reconciler.model.mark import Mark
 from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
-from reconciler.model.secret import Secret
 from reconciler.providers.base import ConnectionSettings, Issued, Verification
+from reconciler.providers.by_api import SessionByApi
 from reconciler.providers.pacing import Pacer
 from reconciler.providers.trend_workload_security import mapping
 from reconciler.providers.trend_workload_security.client import PAGE, Client
 
 
-class Session:
+class Session(SessionByApi):
     """See `reconciler.providers.base.Session`. Three calls observe a tenant of fewer than 5,000 keys and roles."""
 
     def __init__(
@@ -70,16 +68,6 @@ class Session:
     def create_key(self, name: str, fields: Fields, level_id: str, mark: Mark) -> Issued:
         """Create a key. `Issued.secret` holds `secretKey`, `keyId` and `endpoint`, what the vendor's SDK needs."""
         return self._client.create_key(mapping.key_to_create({**fields, "name": name}, level_id, mark))
-
-    def finish_key(self, vendor_id: str, fields: Fields, level_id: str, mark: Mark) -> None:
-        """A key is complete when it has been created."""
-
-    def accept_key(self, fields: Mapping[str, Secret | str]) -> Issued:  # noqa: ARG002  the protocol's
-        """Nothing is made by hand here."""
-        raise InvalidInput("keys of this product are made by API: there is no handoff to complete")
-
-    def clicked(self, name: str, since: datetime) -> None:
-        """Nothing is made by hand here."""
 
     def update_key(self, vendor_id: str, changed: Fields, level_id: str | None, mark: Mark) -> None:
         """Send the changed properties only; nothing at all if there are none."""

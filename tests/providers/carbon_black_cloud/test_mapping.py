@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,23 +12,6 @@ from reconciler.providers.carbon_black_cloud import mapping
 from reconciler.providers.carbon_black_cloud.records import Connector, Grant, Role
 
 MARK = Mark("ab" * 8, 3, "c" * 16)
-
-
-@pytest.mark.parametrize(
-    ("value", "time"),
-    [
-        (1767225600999, datetime(2026, 1, 1, tzinfo=UTC)),
-        (0, None),
-        (-5, None),
-        (None, None),
-        (True, None),
-        ("1767225600999", None),
-        (10**18, None),
-    ],
-)
-def test_times(value: object, time: datetime | None) -> None:
-    """Milliseconds become whole seconds; what is no time, or none that can be written, is none."""
-    assert mapping.from_milliseconds(value) == time
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from reconciler.model.mark import Mark
 from reconciler.model.names import NAME_PATTERN
 from reconciler.providers.cortex_cloud import mapping, permissions
 from reconciler.providers.cortex_cloud.records import KeyRecord, RoleRecord
+from reconciler.providers.times import from_milliseconds
 from tests.support.builders import desired_key, desired_level
 
 OURS = Mark("0" * 16, 3, "a" * 16)
@@ -35,9 +36,7 @@ def test_a_keys_expiry_is_sent_in_whole_milliseconds() -> None:
         "comment": f"splunk: Key splunk {OURS}",
         "expiration": 1_782_864_000_000,
     }
-    assert mapping.from_milliseconds(body["expiration"] + 999) == fields["expires"]
-    assert mapping.from_milliseconds(10**18) == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-    assert mapping.from_milliseconds(None) is mapping.from_milliseconds(0) is None
+    assert from_milliseconds(body["expiration"] + 999) == fields["expires"]
 
 
 def test_security_levels_in_any_case() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from ipaddress import ip_network
 
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 from reconciler.model.mark import Mark
 from reconciler.providers.trend_cloud_one import mapping
 from reconciler.providers.trend_cloud_one.records import KeyRecord, RoleRecord
-from reconciler.providers.trend_cloud_one.timezones import Zone, names, suggest
 
 MARK = Mark("ab" * 8, 1, "a" * 16)
 NETWORKS = st.lists(
@@ -39,22 +37,6 @@ def test_addresses_in_other_spellings() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "time"),
-    [
-        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
-        ("2026-01-02T03:04:05.678+01:00", datetime(2026, 1, 2, 2, 4, 5, tzinfo=UTC)),
-        ("2026-01-02T03:04:05", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
-        ("", None),
-        (None, None),
-        ("soon", None),
-    ],
-)
-def test_times(text: str | None, time: datetime | None) -> None:
-    """RFC 3339 in any zone, cut to seconds; nothing for what is none."""
-    assert mapping.time(text) == time
-
-
 def test_what_is_left_out_of_an_answer() -> None:
     """A key with nothing but an id is an observation all the same; it is not active."""
     key = mapping.observed_key(KeyRecord(id="a"))
@@ -69,15 +51,3 @@ def test_a_field_that_nobody_knows_is_a_mistake() -> None:
     """Nothing is dropped silently."""
     with pytest.raises(KeyError, match="expires"):
         mapping.key_body({"expires": None}, None, MARK)
-
-
-def test_time_zones() -> None:
-    """Names of one zone are equal, other names are not, and hashes agree."""
-    assert Zone("Asia/Kolkata") == Zone("Asia/Calcutta")
-    assert hash(Zone("Asia/Kolkata")) == hash(Zone("Asia/Calcutta"))
-    assert Zone("Etc/UTC") == "UTC"
-    assert Zone("Asia/Kolkata") != Zone("Asia/Tokyo")
-    assert Zone("Nowhere") == "Nowhere"
-    assert Zone("Nowhere") != 7
-    assert suggest("America/Torono") == "America/Toronto"
-    assert "Etc/UTC" in names()

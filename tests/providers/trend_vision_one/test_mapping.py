@@ -38,22 +38,6 @@ def test_months_end_with_the_month() -> None:
     assert mapping.months(None, datetime(2026, 1, 31, tzinfo=UTC)) == mapping.NEVER
 
 
-@pytest.mark.parametrize(
-    ("text", "time"),
-    [
-        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
-        ("2026-01-02T03:04:05.678+01:00", datetime(2026, 1, 2, 2, 4, 5, tzinfo=UTC)),
-        ("2026-01-02T03:04:05", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
-        ("", None),
-        (None, None),
-        ("never", None),
-    ],
-)
-def test_times(text: str | None, time: datetime | None) -> None:
-    """ISO 8601 in any zone, cut to seconds; nothing for what is none."""
-    assert mapping.time(text) == time
-
-
 def test_what_is_left_out_of_an_answer() -> None:
     """A key with nothing but id and name is an observation all the same; it is not active."""
     key = mapping.observed_key(KeyRecord(id="a", name="k.g2"))

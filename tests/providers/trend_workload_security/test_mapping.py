@@ -12,7 +12,7 @@ from reconciler.model.mark import Mark, new_nonce
 from reconciler.providers.trend_workload_security import mapping
 from reconciler.providers.trend_workload_security.records import KeyRecord, RoleRecord
 from reconciler.providers.trend_workload_security.rights import FLAGS, LISTS, RIGHTS
-from reconciler.providers.trend_workload_security.timezones import canonical, known
+from reconciler.providers.zones import canonical, known
 from tests.support.builders import desired_key, desired_level
 
 MARK = Mark("0" * 16, 1, new_nonce())
@@ -132,22 +132,6 @@ def test_expiry_is_compared_in_utc_by_the_second() -> None:
     """Another offset and a fraction of a second are no difference."""
     there = datetime(2027, 6, 30, 2, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=2)))
     assert mapping.key_fields(desired_key(expires=there))["expires"] == datetime(2027, 6, 30, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("value", "time"),
-    [
-        (None, None),
-        (0, None),
-        (-1, None),
-        (1_790_000_000_123, datetime.fromtimestamp(1_790_000_000, UTC)),
-        (2**63 - 1, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
-        (253_402_300_800_000, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
-    ],
-)
-def test_vendor_times(value: int | None, time: datetime | None) -> None:
-    """Absent, null and 0 are never; times beyond the calendar are its end."""
-    assert mapping.from_milliseconds(value) == time
 
 
 def test_an_update_sends_what_changed_and_nothing_else() -> None:
