@@ -6,7 +6,7 @@ import finds again and records. What is written is loaded and planned before the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,7 @@ from reconciler.model.desired import DesiredKey, DesiredTenant, KeyState, VaultP
 from reconciler.model.mark import Mark, new_nonce, owner_tag
 from reconciler.model.names import Kind, ObjectId
 from reconciler.model.observed import KnownKey
-from reconciler.model.state import Record, StateDocument
+from reconciler.model.state import Record
 from reconciler.plan.adopt import Adoption, Request, candidates, mismatches, propose
 from reconciler.plan.observe import Access, OpenTenant, observe, open_tenant
 from reconciler.plan.planner import plan_tenant
@@ -150,9 +150,10 @@ def take_in(tools: Tools, name: ObjectId, issued: Issued, *, unverified: bool) -
         raise Conflict(f"{path} already holds a secret that the reconciler did not write", where=where)
     tools.access.secrets.preflight({path})
     # The path first: a run that dies after it has stored the secret finds what lies there to be its own.
-    tools.journal.flush(_changed(name, {"mount": path.mount, "path": path.path}))
+    tools.journal.flush(lambda document: document.amend(str(name), mount=path.mount, path=path.path))
     version = store(tools, path, issued, metadata.current_version, on_top=False)
-    tools.journal.flush(_changed(name, {"version": version, "issued_at": record.issued_at or tools.access.vault.now()}))
+    issued_at = record.issued_at or tools.access.vault.now()
+    tools.journal.flush(lambda document: document.amend(str(name), version=version, issued_at=issued_at))
     return Stored(path, version, Verification.GOOD)
 
 
@@ -175,11 +176,3 @@ def _refuse(tools: Tools, desired: DesiredKey, record: Record, issued: Issued, *
 
 def _is_unknown(record: Record | None) -> bool:
     return record is not None and record.adopted and not record.version and record.revoked is None
-
-
-def _changed(name: ObjectId, update: Mapping[str, object]) -> Callable[[StateDocument], StateDocument]:
-    def change(document: StateDocument) -> StateDocument:
-        record = document.objects.get(str(name))
-        return document.record(str(name), record.model_copy(update=dict(update))) if record is not None else document
-
-    return change

@@ -7,23 +7,21 @@ exists. So a second run asks for nothing twice, and the mark that the person ent
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from reconciler.apply.issue import Stored, intent_for, settle, store
 from reconciler.apply.journal import dropped
-from reconciler.apply.perform import without
+from reconciler.apply.perform import delete_secret, delete_secrets, without
 from reconciler.apply.tools import Tools, applied_to
 from reconciler.errors import Conflict, InvalidInput, Rejected
 from reconciler.model.action import Action, ActionKind, Operation, TenantPlan, Waiting
 from reconciler.model.desired import VaultPath
-from reconciler.model.names import Kind, ObjectId
+from reconciler.model.names import ObjectId
 from reconciler.model.state import Handoff, Intent, Record, StateDocument
 from reconciler.plan import digest
-from reconciler.plan.handoff import HANDOFF_ACTIONS, digest_of, mark_of
+from reconciler.plan.handoff import HANDOFF_ACTIONS, MAKES, digest_of, mark_of
 from reconciler.plan.run import replan
 from reconciler.providers.base import Issued, Verification
-
-_MAKES: Final = frozenset({Operation.CREATE, Operation.ISSUE, Operation.REGENERATE})
 
 
 class SeenToBeDone(InvalidInput):
@@ -42,19 +40,14 @@ def open_handoff(tools: Tools, action: Action, by: str) -> None:
         rotation=action.kind is ActionKind.ROTATE,
     )
     name = str(action.object)
-    if by_hand in _MAKES:
+    if by_hand in MAKES:
         planned = replace(action, operation=by_hand, by_hand=None)
         intent = intent_for(tools, planned).model_copy(
             update={"handoff": handoff, "nonce": mark_of(tools.owner_tag, planned).nonce}
         )
         tools.journal.later(lambda document: document.intend(name, intent))
         return
-
-    def remember(document: StateDocument) -> StateDocument:
-        record = document.objects.get(name)
-        return document.record(name, record.model_copy(update={"handoff": handoff})) if record else document
-
-    tools.journal.later(remember)
+    tools.journal.later(lambda document: document.amend(name, handoff=handoff))
 
 
 def find(plan: TenantPlan, name: ObjectId) -> Waiting:
@@ -138,38 +131,38 @@ def _check_identity(tools: Tools, waiting: Waiting, issued: Issued) -> None:
 
 def confirm(tools: Tools, waiting: Waiting) -> str:
     """A person says that a change or a removal is done: remember it, and remove a removed key's secret. Says what it did."""
-    name, record = str(waiting.object), waiting.action.record
+    record = waiting.action.record
     if record is None:  # pragma: no cover  a mistake of ours, for the type checker
         raise AssertionError("only what is recorded can be changed or removed by hand")
     if waiting.action.operation is Operation.UPDATE:
-        names = {change.path.split(".")[0] for change in waiting.action.changes}
-        asked = {field: value for field, value in applied_to(tools, waiting.action).items() if field in names}
-
-        planned = waiting.action.record
-        moved: dict[str, Any] = {}
-        if waiting.action.desired is None and planned is not None:  # a quarantine
-            moved = {"phase": planned.phase, "quarantine_until": planned.quarantine_until}
-            told = {change.path: change.new for change in waiting.action.changes}
-            asked = digest.fields_of(told, tools.traits.unreadable)
-
-        def changed(document: StateDocument) -> StateDocument:
-            known = document.objects.get(name, record)
-            return document.record(
-                name,
-                known.model_copy(update={"handoff": None, "applied": {**known.applied, **asked}, **moved}),
-            )
-
-        tools.journal.flush(changed)
-        return "remembered as it is now wanted"
+        return _confirm_change(tools, waiting, record)
     return _confirm_removal(tools, waiting, record)
+
+
+def _confirm_change(tools: Tools, waiting: Waiting, record: Record) -> str:
+    action, name = waiting.action, str(waiting.object)
+    moved: dict[str, Any] = {}
+    if action.desired is None:  # a quarantine
+        moved = {"phase": record.phase, "quarantine_until": record.quarantine_until}
+        asked = digest.fields_of({change.path: change.new for change in action.changes}, tools.traits.unreadable)
+    else:
+        names = {change.path.split(".")[0] for change in action.changes}
+        asked = {field: value for field, value in applied_to(tools, action).items() if field in names}
+
+    def changed(document: StateDocument) -> StateDocument:
+        known = document.objects.get(name, record)
+        update = {"handoff": None, "applied": {**known.applied, **asked}, **moved}
+        return document.record(name, known.model_copy(update=update))
+
+    tools.journal.flush(changed)
+    return "remembered as it is now wanted"
 
 
 def _confirm_removal(tools: Tools, waiting: Waiting, record: Record) -> str:
     name = str(waiting.object)
     previous = record.previous
     if waiting.action.operation is Operation.REMOVE and previous is not None:
-        if previous.path:
-            tools.access.secrets.delete_all_versions(VaultPath(previous.mount, previous.path))
+        delete_secret(tools, previous)
 
         def retired(document: StateDocument) -> StateDocument:
             known = document.objects.get(name, record)
@@ -177,26 +170,17 @@ def _confirm_removal(tools: Tools, waiting: Waiting, record: Record) -> str:
 
         tools.journal.flush(retired)
         return f"generation {previous.generation} is forgotten"
-    if waiting.object.kind is Kind.API_KEY and record.path:
-        tools.access.secrets.delete_all_versions(VaultPath(record.mount, record.path), up_to=record.version)
-    if previous is not None and previous.path:
-        tools.access.secrets.delete_all_versions(VaultPath(previous.mount, previous.path))
+    delete_secrets(tools, record)
     tools.journal.flush(lambda document: without(document, waiting.object))
     return "the record is removed, and its secret"
 
 
 def cancel(tools: Tools, waiting: Waiting) -> None:
     """Give a handoff up. What is still wanted will be asked for again by the next run."""
-    name = str(waiting.object)
-    if waiting.action.operation in _MAKES:
+    if waiting.action.operation in MAKES:
         tools.journal.flush(dropped(waiting.object, _intent(waiting)))
-        return
-
-    def forget(document: StateDocument) -> StateDocument:
-        record = document.objects.get(name)
-        return document.record(name, record.model_copy(update={"handoff": None})) if record else document
-
-    tools.journal.flush(forget)
+    else:
+        tools.journal.flush(lambda document: document.amend(str(waiting.object), handoff=None))
 
 
 def _intent(waiting: Waiting) -> Intent:

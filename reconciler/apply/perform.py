@@ -168,12 +168,23 @@ def _delete(tools: Tools, action: Action) -> str:
             session.delete_level(vendor_id)
         else:
             session.delete_key(vendor_id)
-    if record.path:
-        tools.access.secrets.delete_all_versions(VaultPath(record.mount, record.path), up_to=record.version)
-    if record.previous is not None and record.previous.path:
-        tools.access.secrets.delete_all_versions(VaultPath(record.previous.mount, record.previous.path))
+    delete_secrets(tools, record)
     tools.journal.later(lambda document: without(document, action.object))
     return f"id {', '.join(filter(None, ids))}"
+
+
+def delete_secrets(tools: Tools, record: Record) -> None:
+    """Delete the secrets of an object that is gone, those of both generations."""
+    if record.path:
+        tools.access.secrets.delete_all_versions(VaultPath(record.mount, record.path), up_to=record.version)
+    if record.previous is not None:
+        delete_secret(tools, record.previous)
+
+
+def delete_secret(tools: Tools, previous: Previous) -> None:
+    """Delete the secret of a former generation, if it lies at a path of its own."""
+    if previous.path:
+        tools.access.secrets.delete_all_versions(VaultPath(previous.mount, previous.path))
 
 
 def without(document: StateDocument, name: ObjectId) -> StateDocument:
@@ -198,14 +209,14 @@ def _remove(tools: Tools, action: Action) -> str:
 
 def _retired(tools: Tools, action: Action) -> None:
     previous = action.record.previous if action.record else None
-    if previous is not None and previous.path:
-        tools.access.secrets.delete_all_versions(VaultPath(previous.mount, previous.path))
+    if previous is not None:
+        delete_secret(tools, previous)
     name = str(action.object)
 
     def forget(document: StateDocument) -> StateDocument:
         record = document.objects.get(name)
         if record is None or record.previous is None or record.previous.vendor_id != action.vendor_id:
             return document
-        return document.record(name, record.model_copy(update={"previous": None}))
+        return document.amend(name, previous=None)
 
     tools.journal.later(forget)

@@ -172,6 +172,11 @@ class StateDocument(_Document):
         """A copy in which the object has this record, or none."""
         return self.model_copy(update={"objects": _put(self.objects, key, record)})
 
+    def amend(self, key: str, **update: object) -> StateDocument:
+        """A copy in which these fields of the object's record are changed; the same if it has none."""
+        record = self.objects.get(key)
+        return self.record(key, record.model_copy(update=update)) if record is not None else self
+
     def rename(self, old: str, new: str) -> StateDocument:
         """A copy in which the object's record and open intent are known under another name."""
         return self.model_copy(

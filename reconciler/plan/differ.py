@@ -24,7 +24,8 @@ def differences(found: Fields, wanted: Fields, applied: Mapping[str, str], unrea
     digests of that.
     """
     hidden = sorted(name for name in unreadable if name in wanted and name not in found)
-    found_changes = list(changes(found, {name: value for name, value in wanted.items() if name not in hidden}))
+    told = {name: value for name, value in wanted.items() if name not in hidden} if hidden else wanted
+    found_changes = list(changes(found, told))
     for name in hidden:
         if applied.get(name) != digest.field(wanted[name]):
             found_changes += [Change(path, NOT_TOLD, value) for path, value in _leaves({name: wanted[name]}, "")]

@@ -127,12 +127,11 @@ def is_untouched(draft: Draft, record: Record, found: Observed) -> bool:
 
 def renames(desired: DesiredTenant, document: StateDocument) -> Iterator[tuple[ObjectId, ObjectId]]:
     """Which objects the state knows under a name that their manifests call a former one: (old, new)."""
-    known = document.objects.keys() | document.intents.keys()
     wanted: tuple[DesiredLevel | DesiredKey, ...] = (*desired.levels, *desired.keys)
     for item in wanted:
         if not item.previous_names or str(item.id) in document.objects:
             continue
         former = (ObjectId(item.id.kind, name) for name in item.previous_names)
-        found = next((old for old in former if str(old) in known), None)
+        found = next((old for old in former if str(old) in document.objects or str(old) in document.intents), None)
         if found is not None:
             yield found, item.id

@@ -16,7 +16,7 @@ from reconciler.model.desired import DesiredKey, DesiredLevel, KeyState
 from reconciler.model.mark import Mark, handoff_nonce
 from reconciler.model.names import Kind, ObjectId
 from reconciler.model.observed import Fields
-from reconciler.model.state import Handoff, HandoffAction
+from reconciler.model.state import Handoff, HandoffAction, Intent, Record
 from reconciler.plan import digest
 from reconciler.plan.draft import Draft
 from reconciler.plan.levels import LevelIndex
@@ -41,7 +41,8 @@ HANDOFF_ACTIONS: Final = {
     Operation.DELETE: HandoffAction.DELETE,
     Operation.REMOVE: HandoffAction.DELETE,
 }
-_MAKES: Final = frozenset({Operation.CREATE, Operation.ISSUE, Operation.REGENERATE})
+MAKES: Final = frozenset({Operation.CREATE, Operation.ISSUE, Operation.REGENERATE})
+"""What makes something: asked for in an intent. Everything else is asked for in the record of what exists."""
 
 
 def hand_off(draft: Draft, levels: LevelIndex) -> None:
@@ -57,9 +58,9 @@ def hand_off(draft: Draft, levels: LevelIndex) -> None:
 
 def _one_at_a_time(draft: Draft) -> None:
     """One change or removal by hand of an object at a time: the state remembers one, and a person is not to mix them up."""
-    busy = {waiting.object for waiting in draft.waiting if waiting.action.operation not in _MAKES}
+    busy = {waiting.object for waiting in draft.waiting if waiting.action.operation not in MAKES}
     for action in tuple(draft.actions):
-        if action.operation is not Operation.HAND_OFF or action.by_hand in _MAKES:
+        if action.operation is not Operation.HAND_OFF or action.by_hand in MAKES:
             continue
         if action.object in busy:
             draft.actions.remove(action)
@@ -138,14 +139,14 @@ def _asked(draft: Draft, levels: LevelIndex, action: Action) -> Iterator[Action]
             opened.opened,
             opened.by,
             clicked=draft.view.clicked.get(action.object, ""),
-            intent=draft.owners.intents.get(str(action.object)) if action.operation in _MAKES else None,
+            intent=draft.owners.intents.get(str(action.object)) if action.operation in MAKES else None,
         )
     )
 
 
 def _open(draft: Draft, action: Action) -> Handoff | None:
     """The handoff that is open for just this kind of step."""
-    if action.operation in _MAKES:
+    if action.operation in MAKES:
         intent = draft.owners.intents.get(str(action.object))
         return intent.handoff if intent is not None and intent.generation == action.generation else None
     handoff = action.record.handoff if action.record else None
@@ -192,21 +193,22 @@ def mark_of(owner_tag: str, action: Action) -> Mark:
 
 def _forgotten(draft: Draft, asked: set[ObjectId], settled: set[ObjectId]) -> Iterator[Action]:
     """Handoffs that nothing asks for any more: the state forgets them."""
+    needed = asked | settled
     for text, intent in draft.owners.intents.items():
-        name = ObjectId.parse(text)
-        if intent.handoff is not None and name not in asked | settled:
+        if intent.handoff is not None and (name := ObjectId.parse(text)) not in needed:
             record = draft.owners.records.get(text)
-            yield Action(
-                ActionKind.REPAIR, Operation.RECORD, name, reason="the handoff that was opened is no longer wanted",
-                record=record, intent=intent, wanted=digest.wanted(None), seen=digest.seen(None, record),
-                by_hand=Operation.RECORD,
-            )  # fmt: skip
+            yield _told(name, "the handoff that was opened is no longer wanted", record, record, intent)
     for text, record in draft.owners.records.items():
-        name = ObjectId.parse(text)
-        if record.handoff is not None and name not in asked | settled:
+        if record.handoff is not None and (name := ObjectId.parse(text)) not in needed:
             done = record.model_copy(update={"handoff": None})
-            yield Action(
-                ActionKind.REPAIR, Operation.RECORD, name, reason="the handoff that was opened is done or not needed",
-                record=done, wanted=digest.wanted(None), seen=digest.seen(None, record),
-                by_hand=Operation.RECORD,
-            )  # fmt: skip
+            yield _told(name, "the handoff that was opened is done or not needed", record, done)
+
+
+def _told(
+    name: ObjectId, reason: str, known: Record | None, record: Record | None, intent: Intent | None = None
+) -> Action:
+    """The state says something else of an object; nothing is done to it."""
+    return Action(
+        ActionKind.REPAIR, Operation.RECORD, name, reason=reason, record=record, intent=intent,
+        wanted=digest.wanted(None), seen=digest.seen(None, known), by_hand=Operation.RECORD,
+    )  # fmt: skip

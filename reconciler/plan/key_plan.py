@@ -158,10 +158,7 @@ class KeyPlan:
             self.act(ActionKind.RETIRE, Operation.REMOVE, why, vendor_id=previous.vendor_id)
             return
         if not self.draft.traits.regenerates_in_place:
-            self.act(
-                ActionKind.REPAIR, Operation.ISSUE, reason, generation=self.next_generation,
-                base_version=self.secret(path).current_version,
-            )  # fmt: skip
+            self.issue(ActionKind.REPAIR, reason, path)
             self.end_former(found.vendor_id, "its secret is in nobody's Vault")
             return
         self.act(
@@ -174,6 +171,11 @@ class KeyPlan:
         record = self.record
         generation = f"generation {record.generation} " if record else ""
         self.act(ActionKind.RETIRE, Operation.REMOVE, f"{generation}(id {vendor_id}): {reason}", vendor_id=vendor_id)
+
+    def issue(self, kind: ActionKind, reason: str, path: VaultPath, **more: object) -> None:
+        """Plan the next generation, whose secret goes to a path; `more` as of `act`."""
+        base = self.secret(path).current_version
+        self.act(kind, Operation.ISSUE, reason, generation=self.next_generation, base_version=base, **more)
 
     def block(self, reason: str, hint: str = "") -> None:
         """Say that this key cannot be reconciled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from reconciler.errors import foreign
 from reconciler.model.action import ActionKind, Change, Operation
@@ -155,14 +156,7 @@ def _create(key: KeyPlan) -> None:
         return
     if not key.may_write(desired.secret_path):
         return
-    key.act(
-        ActionKind.CREATE,
-        Operation.ISSUE,
-        "",
-        changes=_all_fields(key),
-        generation=key.next_generation,
-        base_version=key.secret(desired.secret_path).current_version,
-    )
+    key.issue(ActionKind.CREATE, "", desired.secret_path, changes=_all_fields(key))
 
 
 def _all_fields(key: KeyPlan) -> tuple[Change, ...]:
@@ -184,19 +178,14 @@ def _keep(key: KeyPlan, record: Record) -> None:
     if key.found is None:
         if key.draft.block_foreign(key.id, desired.source) or not key.may_write(desired.secret_path):
             return
-        key.act(
-            ActionKind.REPAIR,
-            Operation.ISSUE,
-            f"key {record.vendor_id} is gone at the vendor: issue a new one",
-            changes=_all_fields(key),
-            generation=key.next_generation,
-            base_version=key.secret(desired.secret_path).current_version,
-        )
+        gone = f"key {record.vendor_id} is gone at the vendor: issue a new one"
+        key.issue(ActionKind.REPAIR, gone, desired.secret_path, changes=_all_fields(key))
         retire(key, record)
         return
-    if not key.secret_pending and replace_key(key, record, key.found):
+    changed, level_id = key.differences(key.found)
+    if not key.secret_pending and replace_key(key, record, key.found, changed, level_id):
         return
-    _update(key, record, key.found)
+    _update(key, record, key.found, changed, level_id)
     if not key.secret_pending:
         _mend_secret(key, record)
     if not retire(key, record) and not key.secret_pending:
@@ -231,20 +220,13 @@ def _revoked(key: KeyPlan, revoked: Revoked) -> None:
         return
     if not key.level_is_known() or not key.may_write(desired.secret_path):
         return
-    key.act(
-        ActionKind.CREATE,
-        Operation.ISSUE,
-        f"issued again, as Git asks for after its revocation {when}",
-        changes=_all_fields(key),
-        generation=key.next_generation,
-        base_version=key.secret(desired.secret_path).current_version,
-        observed=None,
-    )
+    again = f"issued again, as Git asks for after its revocation {when}"
+    key.issue(ActionKind.CREATE, again, desired.secret_path, changes=_all_fields(key), observed=None)
 
 
-def _update(key: KeyPlan, record: Record, found: Observed) -> None:
+def _update(key: KeyPlan, record: Record, found: Observed, differs: Sequence[Change], level_id: str | None) -> None:
     desired = key.wanted()
-    changed, level_id = key.differences(found)
+    changed = list(differs)
     if key.draft.mark_is_lost(found, record):
         changed.append(Change("mark", "missing", "restored"))
     at_vendor = bool(changed)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from reconciler.model.action import ActionKind, Change, Operation
 from reconciler.model.desired import DEFAULT_OVERLAP
 from reconciler.model.observed import Observed
 from reconciler.model.state import Record
-from reconciler.plan import digest
 from reconciler.plan.key_plan import KeyPlan
 from reconciler.plan.rotation import previous_can_go, spell
 from reconciler.providers.base import Expiry, Write
 
 
-def replace_key(key: KeyPlan, record: Record, found: Observed) -> bool:
+def replace_key(key: KeyPlan, record: Record, found: Observed, changed: Sequence[Change], level_id: str | None) -> bool:
     """Plan a replacement if one is needed: True then, whether it can be done or is blocked."""
-    changed, level_id = key.differences(found)
     needs = _needs(key, record, found, changed)
     if not needs:
         return False
@@ -32,17 +30,8 @@ def replace_key(key: KeyPlan, record: Record, found: Observed) -> bool:
             return True  # it lives until a person says that it is gone
     overlap = _overlap(key, needs)
     lives = f"the old key keeps working for {spell(overlap)}" if overlap else "the old key goes at once"
-    key.act(
-        ActionKind.REPLACE,
-        Operation.ISSUE,
-        f"{', '.join(sorted(needs))} cannot be changed on a key: a new one is issued; {lives}",
-        changes=tuple(changed),
-        generation=key.next_generation,
-        base_version=key.secret(path).current_version,
-        level_id=level_id,
-        overlap=overlap,
-        seen=digest.seen(found, record),
-    )
+    reason = f"{', '.join(sorted(needs))} cannot be changed on a key: a new one is issued; {lives}"
+    key.issue(ActionKind.REPLACE, reason, path, changes=tuple(changed), level_id=level_id, overlap=overlap)
     key.secret_pending = True
     if not overlap:
         key.end_former(found.vendor_id, "it is replaced, and must not keep the access that it had")

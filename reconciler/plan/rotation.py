@@ -130,14 +130,8 @@ def rotate(key: KeyPlan, record: Record) -> None:
                 base_version=key.secret(path).current_version,
             )  # fmt: skip
         return
-    key.act(
-        ActionKind.ROTATE,
-        Operation.ISSUE,
-        f"{due}; the old key keeps working for {spell(rotation.overlap)}",
-        generation=key.next_generation,
-        base_version=key.secret(path).current_version,
-        overlap=rotation.overlap,
-    )
+    lives = f"the old key keeps working for {spell(rotation.overlap)}"
+    key.issue(ActionKind.ROTATE, f"{due}; {lives}", path, overlap=rotation.overlap)
     if not rotation.overlap:
         key.end_former(record.vendor_id, "without overlap")
 
