@@ -113,7 +113,7 @@ def _apply(
                 text.plan(terminal.console(stderr=output_format == "json"), planned, findings)
             else:
                 text.stopped(terminal.console(stderr=True), findings)
-            if findings:
+            if any(finding.denies for finding in findings):
                 if output_format == "json":
                     codes = plan_codes(planned, findings, detailed=False)
                     click.echo(as_json(data.plan(run.estate, planned, findings, codes), run.estate))

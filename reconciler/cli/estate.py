@@ -16,12 +16,13 @@ from reconciler.cli.options import exit_code
 from reconciler.errors import Denied, InvalidInput, ReconcilerError, printable
 from reconciler.model.action import TenantPlan
 from reconciler.model.estate import Estate
+from reconciler.model.finding import Finding
 from reconciler.model.outcome import ExitCode
 from reconciler.model.trusted import TrustedEstate
 from reconciler.plan.observe import Access
 from reconciler.plan.run import Planned, plan_all
 from reconciler.plan.target import Target, narrow, refuse_unknown, tenants
-from reconciler.policy.guardrails import Finding, check, spread_rotations
+from reconciler.policy.guardrails import check, spread_rotations
 
 
 @contextmanager
@@ -176,17 +177,17 @@ def make_plan(run: Access, targets: Sequence[str], allowed: Sequence[str] = ()) 
 
 def without_allowed(findings: Sequence[Finding], allowed: Sequence[str]) -> tuple[Finding, ...]:
     """The findings that nobody allowed. InvalidInput for a name that no finding has: it would be a blank cheque."""
-    names = [finding.name for finding in findings]
+    names = [finding.allow for finding in findings if finding.allow]
     for name in allowed:
         if name not in names:
             hint = f"--allow takes what a finding names, here: {', '.join(sorted(set(names)))}" if names else ""
             raise InvalidInput(f"--allow {printable(name)}: no guardrail stops this run under that name", hint=hint)
-    return tuple(finding for finding in findings if finding.name not in allowed)
+    return tuple(finding for finding in findings if finding.allow not in allowed)
 
 
 def plan_codes(planned: Planned, findings: Sequence[Finding], *, detailed: bool) -> dict[str, ExitCode]:
     """Each readable tenant's own exit code for a plan."""
-    stopped = {finding.tenant for finding in findings}
+    stopped = {finding.tenant for finding in findings if finding.denies}
     return {plan.tenant: _plan_code(plan, stopped, detailed=detailed) for plan in planned.plans}
 
 

@@ -7,44 +7,21 @@ exists. Both are counted per tenant and over all tenants. Retired generations wh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from reconciler.model.action import Action, ActionKind, Note, Operation, TenantPlan
 from reconciler.model.estate import Limit, Limits
+from reconciler.model.finding import Finding, Impact, Severity
 from reconciler.model.names import ObjectId
 from reconciler.model.state import Phase
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A guardrail that stops a run: which rule, where (a tenant, or the whole run), how many, and what the limit is."""
-
-    rule: str
-    tenant: str
-    count: int
-    population: int
-    limit: Limit
-    what: str
-
-    def __str__(self) -> str:
-        where = f"tenant {self.tenant}" if self.tenant else "the whole run"
-        percent = f"{self.limit.ratio:.0%}".replace("%", " %")
-        return (
-            f"{self.rule}: {self.count} {self.what} of {self.population} objects in {where}; "
-            f"the limit is {percent} and at most {self.limit.max} (up to {self.limit.floor} are always allowed). "
-            f"If this is meant, add --allow {self.name}, or raise spec.limits.{self.rule} in reconciler.yaml "
-            "in a commit of its own"
-        )
-
-    @property
-    def name(self) -> str:
-        """How `--allow` names it: `RULE:TENANT`, or `RULE:run` for the whole run."""
-        return f"{self.rule}:{self.tenant or 'run'}"
-
-
 def check(plans: Sequence[TenantPlan], limits: Limits) -> tuple[Finding, ...]:
-    """Every guardrail that these plans break. `plans` must be complete: targets are applied after this."""
+    """Every guardrail that these plans break, as findings that stop the run. `plans` must be complete: targets come later.
+
+    `--allow` names one `RULE:TENANT`, or `RULE:run` for the whole run.
+    """
     rules: tuple[tuple[str, str, Limit, Callable[[TenantPlan], int]], ...] = (
         ("deletes", "would be deleted", limits.deletes, _deletes),
         ("deletes", "are recorded but gone at the vendor, and would be issued anew", limits.deletes, _vanished),
@@ -54,14 +31,38 @@ def check(plans: Sequence[TenantPlan], limits: Limits) -> tuple[Finding, ...]:
     found: list[Finding] = []
     for rule, what, limit, count in rules:
         found += [
-            Finding(rule, plan.tenant, count(plan), plan.population, limit, what)
+            _finding(rule, plan.tenant, (count(plan), plan.population), limit, what)
             for plan in plans
             if _broken(count(plan), plan.population, limit)
         ]
         total, population = sum(map(count, plans)), sum(plan.population for plan in plans)
         if len(plans) > 1 and _broken(total, population, limit):
-            found.append(Finding(rule, "", total, population, limit, what))
+            found.append(_finding(rule, "", (total, population), limit, what))
     return tuple(found)
+
+
+def _finding(rule: str, tenant: str, counted: tuple[int, int], limit: Limit, what: str) -> Finding:
+    count, population = counted
+    percent = f"{limit.ratio:.0%}".replace("%", " %")
+    allow = f"{rule}:{tenant or 'run'}"
+    return Finding(
+        f"guardrail/{rule}",
+        Severity.HIGH,
+        f"{count} {what} of {population} objects{'' if tenant else ' in the whole run'}; "
+        f"the limit is {percent} and at most {limit.max} (up to {limit.floor} are always allowed)",
+        tenant=tenant,
+        hint=f"if this is meant, add --allow {allow}, or raise spec.limits.{rule} in reconciler.yaml in a commit of its own",
+        impact=Impact.DESTROYS,
+        denies=True,
+        allow=allow,
+        figures={
+            "count": count,
+            "population": population,
+            "max": limit.max,
+            "ratio": limit.ratio,
+            "floor": limit.floor,
+        },
+    )
 
 
 def spread_rotations(plans: Sequence[TenantPlan], limit: int) -> tuple[TenantPlan, ...]:

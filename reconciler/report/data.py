@@ -9,12 +9,12 @@ from typing import Any, Final
 from reconciler.apply.result import Result, Status, TenantResult
 from reconciler.errors import ReconcilerError, printable
 from reconciler.manifest.problems import InvalidManifests, Problem
-from reconciler.model.action import Action, Blocked, Operation, TenantPlan
+from reconciler.model.action import Action, Blocked, Change, Operation, TenantPlan
 from reconciler.model.estate import Estate
+from reconciler.model.finding import Finding
 from reconciler.model.observed import Observed
 from reconciler.model.outcome import ExitCode
 from reconciler.plan.run import Planned, Unreadable
-from reconciler.policy.guardrails import Finding
 from reconciler.report import handoffs, words
 
 FORMAT: Final = 1
@@ -32,16 +32,25 @@ def plan(estate: Estate, planned: Planned, findings: Sequence[Finding], codes: d
         "estate": str(estate.id),
         "manifests": estate.digest,
         "tenants": sorted(tenants, key=lambda tenant: str(tenant["tenant"])),
-        "findings": [
-            {
-                "rule": f.rule,
-                "tenant": f.tenant or None,
-                "count": f.count,
-                "population": f.population,
-                "message": str(f),
-            }
-            for f in findings
-        ],
+        "findings": [finding(one) for one in findings],
+    }
+
+
+def finding(one: Finding) -> dict[str, Any]:
+    """One finding: `{rule, severity, impact, tenant, object, source, message, hint, denies, allow, changes, figures}`."""
+    return {
+        "rule": one.rule,
+        "severity": str(one.severity),
+        "impact": str(one.impact),
+        "tenant": one.tenant or None,
+        "object": str(one.object) if one.object else None,
+        "source": str(one.source) if one.source else None,
+        "message": printable(one.message),
+        "hint": printable(one.hint),
+        "denies": one.denies,
+        "allow": one.allow or None,
+        "changes": [_change(change) for change in one.changes],
+        "figures": dict(one.figures),
     }
 
 
@@ -141,11 +150,15 @@ def _action(action: Action) -> dict[str, Any]:
         "object": str(action.object),
         "kind": str(action.kind),
         "reason": action.reason,
-        "changes": [{"field": c.path, "old": _value(c.old), "new": _value(c.new)} for c in action.changes],
+        "changes": [_change(change) for change in action.changes],
         "deletesSecrets": [str(path) for path in words.deleted_secrets(action)],
         "source": str(action.source) if action.source else None,
         "byHand": list(action.steps) if action.operation is Operation.HAND_OFF else None,
     }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {"field": change.path, "old": _value(change.old), "new": _value(change.new)}
 
 
 def _blocked(one: Blocked) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from rich.tree import Tree
 from reconciler.apply.result import Result, Status, TenantResult
 from reconciler.errors import printable
 from reconciler.model.action import Action, ActionKind, Change, TenantPlan
+from reconciler.model.finding import Finding
 from reconciler.model.names import ObjectId
 from reconciler.plan.run import Planned, Unreadable
-from reconciler.policy.guardrails import Finding
 from reconciler.report import handoffs, lines, words
 
 _STYLE: Final = {
@@ -62,9 +62,10 @@ def unreadable(console: Console, items: Iterable[Unreadable]) -> None:
 
 
 def stopped(console: Console, findings: Iterable[Finding]) -> None:
-    """One line for each guardrail that stops the run."""
+    """One line for each finding: what stops the run, and what only warns."""
     for finding in findings:
-        lines.prose(console, _told("stopped", "bold red", str(finding)))
+        told = ("stopped", "bold red") if finding.denies else ("warning", "yellow")
+        lines.prose(console, _told(*told, str(finding)))
 
 
 def results(console: Console, outcome: Sequence[TenantResult], left_out: Sequence[Unreadable] = ()) -> None:

@@ -262,7 +262,7 @@ def test_guardrail_stops_a_mass_deletion(estate: World) -> None:
     estate.key("splunk", description="changed")
     shown = estate.plan()
     assert shown.status == 3
-    assert "deletes: 6 would be deleted of 9 objects in tenant dsm" in shown.out
+    assert "guardrail/deletes: dsm: 6 would be deleted of 9 objects;" in shown.out
     assert estate.apply().status == 3
     assert estate.apply("--target", "dsm/k1").status == 3
     assert len(estate.names()) == 8

@@ -129,9 +129,9 @@ def test_json_when_a_guardrail_stops_it(estate: World) -> None:
         estate.remove(f"keys/dsm-k{number}.yaml")
     stopped = estate.apply("--format", "json")
     assert stopped.status == 3
-    assert [finding["rule"] for finding in stopped.json["findings"]] == ["deletes"]
+    assert [finding["rule"] for finding in stopped.json["findings"]] == ["guardrail/deletes"]
     assert "results" not in stopped.json["tenants"][0]
-    assert "stopped deletes" in stopped.err
+    assert "stopped guardrail/deletes" in stopped.err
 
 
 def test_progress_is_for_terminals(estate: World, monkeypatch: pytest.MonkeyPatch) -> None:

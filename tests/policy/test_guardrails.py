@@ -46,16 +46,20 @@ def test_promise_4_many_small_deletions_are_limited_over_the_run() -> None:
     """Forty tenants of three keys cannot all be emptied, though each may."""
     plans = [deletes(3, 3, f"t{at}") for at in range(40)]
     found = check(plans, LIMITS)
-    assert [(finding.tenant, finding.count, finding.population) for finding in found] == [("", 120, 120)]
-    assert str(found[0]).startswith("deletes: 120 would be deleted of 120 objects in the whole run; the limit is 30 %")
+    assert [(finding.tenant, finding.figures["count"], finding.figures["population"]) for finding in found] == [
+        ("", 120, 120)
+    ]
+    assert str(found[0]).startswith(
+        "guardrail/deletes: 120 would be deleted of 120 objects in the whole run; the limit is 30 %"
+    )
 
 
 def test_finding_says_what_to_do() -> None:
     """Rule, count, place, the limit in plain words, and the way out."""
     assert str(check([deletes(5, 10)], LIMITS)[0]) == (
-        "deletes: 5 would be deleted of 10 objects in tenant dsm; the limit is 30 % and at most 10 "
-        "(up to 3 are always allowed). If this is meant, add --allow deletes:dsm, "
-        "or raise spec.limits.deletes in reconciler.yaml in a commit of its own"
+        "guardrail/deletes: dsm: 5 would be deleted of 10 objects; the limit is 30 % and at most 10 "
+        "(up to 3 are always allowed) (if this is meant, add --allow deletes:dsm, "
+        "or raise spec.limits.deletes in reconciler.yaml in a commit of its own)"
     )
 
 
@@ -68,21 +72,21 @@ def test_one_tenant_is_not_reported_twice() -> None:
 def test_retired_generations_do_not_count_and_orphans_do() -> None:
     """A retirement has its successor in place; the removal of an orphan is a deletion."""
     assert check([deletes(20, 20, kind=ActionKind.RETIRE)], LIMITS) == ()
-    assert [finding.count for finding in check([deletes(20, 20, kind=ActionKind.REPAIR)], LIMITS)] == [20]
+    assert [finding.figures["count"] for finding in check([deletes(20, 20, kind=ActionKind.REPAIR)], LIMITS)] == [20]
 
 
 @pytest.mark.promise(4)
 def test_promise_4_mass_loss_is_never_a_mass_reissue() -> None:
     """Recorded objects that all vanished stop the run before anything is issued anew."""
     found = check([tenant_plan(population=20, vanished=20)], LIMITS)
-    assert [(finding.rule, finding.count) for finding in found] == [("deletes", 20)]
+    assert [(finding.rule, finding.figures["count"]) for finding in found] == [("guardrail/deletes", 20)]
     assert "recorded but gone at the vendor" in str(found[0])
 
 
 def test_replacements_have_their_own_limit() -> None:
     """Replaced keys are counted apart from deleted ones."""
     plan = tenant_plan(*(action(ActionKind.REPLACE, name=f"k{at}") for at in range(4)), population=4)
-    assert [finding.rule for finding in check([plan], LIMITS)] == ["replacements"]
+    assert [finding.rule for finding in check([plan], LIMITS)] == ["guardrail/replacements"]
     assert check([plan], Limits(replacements=Limit(1.0, 10, 0))) == ()
 
 

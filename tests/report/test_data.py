@@ -82,12 +82,12 @@ def test_findings() -> None:
         for name in ("a", "b")
     ]
     found = plan_data(*deletes)["findings"]
-    assert [(f["rule"], f["tenant"], f["count"], f["population"]) for f in found] == [
-        ("deletes", "a", 9, 10),
-        ("deletes", "b", 9, 10),
-        ("deletes", None, 18, 20),
+    assert [(f["rule"], f["tenant"], f["figures"]["count"], f["figures"]["population"]) for f in found] == [
+        ("guardrail/deletes", "a", 9, 10),
+        ("guardrail/deletes", "b", 9, 10),
+        ("guardrail/deletes", None, 18, 20),
     ]
-    assert all(f["message"].startswith("deletes: ") for f in found)
+    assert [f["allow"] for f in found] == ["deletes:a", "deletes:b", "deletes:run"]
 
 
 def test_results() -> None:

@@ -108,7 +108,7 @@ def test_unreadable_tenants_and_findings_are_named() -> None:
         text.plan, planned(deletes, unreadable=(Unreadable(desired_tenant(), error),)), check([deletes], Limits())
     )
     assert "error dsm: https://x: does not answer (try later)\n" in out
-    assert "\nstopped deletes: 9 would be deleted of 10 objects in tenant dsm; the limit is 30 % and at most 10" in out
+    assert "\nstopped guardrail/deletes: dsm: 9 would be deleted of 10 objects; the limit is 30 % and at most 10" in out
     assert out.endswith("Plan: 9 to delete (2 tenants, 1 of them could not be read)\n")
 
 
