@@ -14,11 +14,11 @@ from reconciler.cli.options import (
     allow_option,
     estate_option,
     exit_codes,
-    format_option,
     target_option,
     trust_option,
     trusted_option,
 )
+from reconciler.cli.output import Outcome, Output, output_options
 from reconciler.errors import Conflict, InvalidInput
 from reconciler.model.outcome import ExitCode, combine
 
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 @allow_option
 @trust_option
 @trusted_option
-@format_option("text", "json")
+@output_options
 @click.pass_obj
 def command(
     terminal: Terminal,
@@ -64,19 +64,17 @@ def command(
     allow: tuple[str, ...],
     trust_endpoints: bool,
     trusted_ref: str | None,
-    output_format: str,
+    output: Output,
 ) -> ExitCode:
     """Carry out a plan: the saved one in PLAN_FILE, or one made now and shown before it is done.
 
     Each generated secret goes from the vendor's answer straight to Vault; the table at the end says where it is. Run it
     again after any failure: it goes on where it stopped.
     """
-    from reconciler.cli.estate import told_in
-
-    with told_in(output_format):
+    with output.telling():
         return _apply(
             terminal, plan_file, estate, auto_approve=auto_approve, lease_timeout=lease_timeout, targets=target,
-            allowed=allow, trust_endpoints=trust_endpoints, trusted_ref=trusted_ref, output_format=output_format,
+            allowed=allow, trust_endpoints=trust_endpoints, trusted_ref=trusted_ref, output=output,
         )  # fmt: skip
 
 
@@ -91,12 +89,13 @@ def _apply(
     allowed: tuple[str, ...],
     trust_endpoints: bool,
     trusted_ref: str | None,
-    output_format: str,
+    output: Output,
 ) -> ExitCode:
     from reconciler.apply.run import ApplyRun
-    from reconciler.cli.estate import access, as_json, make_plan, plan_codes
+    from reconciler.cli.estate import access, make_plan, outcome_of_plan, plan_codes, with_trusted
     from reconciler.plan import saved
-    from reconciler.report import data, text
+    from reconciler.report import data, junit, review, text
+    from reconciler.report import findings as all_findings
 
     if plan_file is not None and targets:
         raise InvalidInput("a saved plan is applied as it is", hint="leave --target out, or plan with it")
@@ -110,13 +109,12 @@ def _apply(
             if loaded is not None:
                 planned = _as_saved(planned, loaded)
             if asks:
-                text.plan(terminal.console(stderr=output_format == "json"), planned, findings)
+                text.plan(terminal.console(stderr=not output.for_people), planned, findings)
             else:
                 text.stopped(terminal.console(stderr=True), findings)
             if any(finding.denies for finding in findings):
-                if output_format == "json":
-                    codes = plan_codes(planned, findings, detailed=False)
-                    click.echo(as_json(data.plan(run.estate, planned, findings, codes), run.estate))
+                codes = plan_codes(planned, findings, detailed=False)
+                output.write(terminal, outcome_of_plan(run.estate, planned, findings, codes, "apply"), told=True)
                 return ExitCode.STOPPED
             wanted = any(plan.actions for plan in planned.plans)
             if asks and wanted and not click.confirm("Apply these changes?", err=True):
@@ -127,10 +125,19 @@ def _apply(
                 outcome = steps.apply_all(planned.readable)
         finally:
             planned.close()
-        if output_format == "json":
-            click.echo(as_json(data.results(run.estate, outcome, planned.unreadable), run.estate))
-        else:
-            text.results(terminal.console(), outcome, planned.unreadable)
+        left_out = planned.unreadable
+        output.write(
+            terminal,
+            Outcome(
+                "apply",
+                text=lambda console: text.results(console, outcome, left_out),
+                data=lambda: with_trusted(data.results(run.estate, outcome, left_out), run.estate),
+                markdown=lambda: review.results(outcome, left_out),
+                findings=lambda: all_findings.of_results(outcome, left_out),
+                rules=lambda: all_findings.RULES,
+                cases=lambda: list(junit.of_results(outcome, left_out)),
+            ),
+        )
     return combine([*(item.code for item in outcome), *(ExitCode.ERROR for _ in planned.unreadable)])
 
 

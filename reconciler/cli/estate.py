@@ -13,6 +13,7 @@ from typing import Any, Literal
 import click
 
 from reconciler.cli.options import exit_code
+from reconciler.cli.output import Outcome, as_text
 from reconciler.errors import Denied, InvalidInput, ReconcilerError, printable
 from reconciler.model.action import TenantPlan
 from reconciler.model.estate import Estate
@@ -105,12 +106,35 @@ def _refuse_unvouched(estate: TrustedEstate) -> None:
             )
 
 
-def as_json(document: dict[str, Any], estate: Estate) -> str:
+def with_trusted(document: dict[str, Any], estate: Estate) -> dict[str, Any]:
     """A command's answer, with the trusted revision and what differs from it where one was asked for."""
     if isinstance(estate, TrustedEstate):
         found = [{"subject": one.subject, "message": str(one)} for one in estate.differences]
         document = {**document, "trusted": {"ref": estate.ref, "commit": estate.commit, "findings": found}}
-    return json.dumps(document, indent=2)
+    return document
+
+
+def as_json(document: dict[str, Any], estate: Estate) -> str:
+    """The same as text."""
+    return as_text(with_trusted(document, estate))
+
+
+def outcome_of_plan(
+    estate: Estate, planned: Planned, findings: Sequence[Finding], codes: dict[str, ExitCode], command: str = "plan"
+) -> Outcome:
+    """A plan in every form. `command`: what was asked for, if not a plan."""
+    from reconciler.report import data, review, text
+    from reconciler.report.findings import RULES, of_plan
+
+    return Outcome(
+        command,
+        text=lambda console: text.plan(console, planned, findings),
+        data=lambda: with_trusted(data.plan(estate, planned, findings, codes), estate),
+        markdown=lambda: review.plan(planned, findings),
+        findings=lambda: of_plan(planned, findings),
+        rules=lambda: RULES,
+        checked=[plan.tenant for plan in planned.plans],
+    )
 
 
 @contextmanager

@@ -12,11 +12,11 @@ from reconciler.cli.options import (
     allow_option,
     estate_option,
     exit_codes,
-    format_option,
     target_option,
     trust_option,
     trusted_option,
 )
+from reconciler.cli.output import Output, output_options
 from reconciler.model.outcome import ExitCode, combine
 
 
@@ -39,7 +39,7 @@ from reconciler.model.outcome import ExitCode, combine
 @allow_option
 @trust_option
 @trusted_option
-@format_option("text", "json")
+@output_options
 @click.pass_obj
 def command(
     terminal: Terminal,
@@ -50,19 +50,18 @@ def command(
     allow: tuple[str, ...],
     trust_endpoints: bool,
     trusted_ref: str | None,
-    output_format: str,
+    output: Output,
 ) -> ExitCode:
     """Show what would change at the vendors, as a reviewer wants to read it.
 
     Reads the vendors' lists, the state and Vault's metadata; needs no permission to read an issued secret, and refuses
     to send any request that is not a read.
     """
-    from reconciler.cli.estate import access, as_json, make_plan, plan_codes, told_in
+    from reconciler.cli.estate import access, make_plan, outcome_of_plan, plan_codes
     from reconciler.plan import saved
-    from reconciler.report import data, text
 
     with (
-        told_in(output_format),
+        output.telling(),
         access(estate, "plan", trust_endpoints=trust_endpoints, trusted_ref=trusted_ref) as run,
     ):
         planned, findings = make_plan(run, target, allow)
@@ -70,8 +69,5 @@ def command(
         if out is not None:
             saved.save(out, run.estate, planned.plans, datetime.now(UTC))
         codes = plan_codes(planned, findings, detailed=detailed_exitcode)
-        if output_format == "json":
-            click.echo(as_json(data.plan(run.estate, planned, findings, codes), run.estate))
-        else:
-            text.plan(terminal.console(), planned, findings)
+        output.write(terminal, outcome_of_plan(run.estate, planned, findings, codes))
     return combine([*codes.values(), *(ExitCode.ERROR for _ in planned.unreadable)])

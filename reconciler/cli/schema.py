@@ -31,11 +31,13 @@ from reconciler.model.outcome import ExitCode
 def command(out: Path, check: bool) -> ExitCode:
     """Write JSON Schemas (draft 2020-12) of the manifests, with the parts of every installed provider.
 
-    manifest.schema.json fits any manifest. The other files fit one kind, or one kind for one provider.
+    manifest.schema.json fits any manifest. The other files fit one kind, or one kind for one provider; those that
+    begin with `report.` fit what commands print with --format json.
     """
     from reconciler.manifest import jsonschema
+    from reconciler.report import shapes
 
-    files = jsonschema.files()
+    files = {**jsonschema.files(), **shapes.files()}
     there = {path.name: path for path in out.glob("*.schema.json")}
     stale = [name for name, text in files.items() if name not in there or there[name].read_bytes() != text.encode()]
     left_over = sorted(there.keys() - files.keys())

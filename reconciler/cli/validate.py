@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import exit_codes, format_option
-from reconciler.errors import printable
+from reconciler.cli.options import Terminal, exit_codes
+from reconciler.cli.output import Outcome, Output, output_options
 from reconciler.model.outcome import ExitCode
 
 if TYPE_CHECKING:
-    from reconciler.manifest import Problem, Report
+    from reconciler.manifest import Report
 
 
 @click.command(
@@ -26,8 +25,9 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("path", type=click.Path(path_type=Path, exists=True), default=Path(), metavar="[PATH]")
-@format_option("text", "json")
-def command(path: Path, output_format: str) -> ExitCode:
+@output_options
+@click.pass_obj
+def command(terminal: Terminal, path: Path, output: Output) -> ExitCode:
     """Check manifests and report every problem with its place.
 
     PATH is a file or a folder, by default the current one. Within an estate (a folder with a reconciler.yaml, or below
@@ -35,8 +35,12 @@ def command(path: Path, output_format: str) -> ExitCode:
     """
     from reconciler.manifest import validate
 
-    report = validate(path)
-    click.echo(_json(report) if output_format == "json" else _text(report))
+    with output.telling():
+        report = validate(path)
+        if output.for_people and not output.files:  # most runs: nothing else is imported for them
+            click.echo(_text(report))
+        else:
+            output.write(terminal, outcome(report))
     return ExitCode.ERROR if report.errors else ExitCode.DONE
 
 
@@ -45,26 +49,26 @@ def _text(report: Report) -> str:
 
     lines = [str(problem) for problem in report.problems]
     warnings = len(report.problems) - report.errors
-    if report.errors:
-        end = summary(report.problems)
-    else:
-        end = f"{counted(report.documents, 'object')} in {counted(report.files, 'file')}: valid"
+    end = summary(report.problems) if report.errors else _valid(report)
     return "\n".join([*lines, f"{end}, {counted(warnings, 'warning')}" if warnings else end])
 
 
-def _json(report: Report) -> str:
-    problems = [_problem(problem) for problem in report.problems]
-    return json.dumps({"problems": problems, "files": report.files, "objects": report.documents}, indent=2)
+def outcome(report: Report) -> Outcome:
+    """What was found, in every form."""
+    from reconciler.report import data, findings, review
+
+    return Outcome(
+        "validate",
+        text=lambda console: console.print(_text(report), soft_wrap=True),
+        data=lambda: data.validation(report),
+        markdown=lambda: review.problems(report.problems, _valid(report)),
+        findings=lambda: findings.of_manifests(report.problems),
+        rules=lambda: findings.RULES,
+        checked=["validate"],
+    )
 
 
-def _problem(problem: Problem) -> dict[str, object]:
-    return {
-        "file": problem.source.file,
-        "line": problem.source.line,
-        "column": problem.source.column,
-        "severity": problem.severity.value,
-        "code": problem.code,
-        "object": printable(problem.object),
-        "message": printable(problem.what),
-        "hint": printable(problem.hint),
-    }
+def _valid(report: Report) -> str:
+    from reconciler.manifest.problems import counted
+
+    return f"{counted(report.documents, 'object')} in {counted(report.files, 'file')}: valid"

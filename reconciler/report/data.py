@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from reconciler.apply.result import Result, Status, TenantResult
 from reconciler.errors import ReconcilerError, printable
+from reconciler.manifest import Report
 from reconciler.manifest.problems import InvalidManifests, Problem
 from reconciler.model.action import Action, Blocked, Change, Operation, TenantPlan
 from reconciler.model.estate import Estate
@@ -97,6 +98,12 @@ def failure(error: ReconcilerError, code: ExitCode) -> dict[str, Any]:
         "hint": printable(error.hint),
         "problems": [_problem(one) for one in error.problems] if isinstance(error, InvalidManifests) else [],
     }
+
+
+def validation(report: Report) -> dict[str, Any]:
+    """What `validate` found: `{problems, files, objects}`, files and objects counted."""
+    problems = [_problem(problem) for problem in report.problems]
+    return {"format": FORMAT, "problems": problems, "files": report.files, "objects": report.documents}
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

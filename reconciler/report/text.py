@@ -84,7 +84,7 @@ def results(console: Console, outcome: Sequence[TenantResult], left_out: Sequenc
         for line in _by_hand(tenant):
             lines.prose(console, line)
     unreadable(console, left_out)
-    lines.prose(console, Text(_closing(outcome, left_out), style="bold"))
+    lines.prose(console, Text(f"Apply: {words.closing(outcome, left_out)}", style="bold"))
 
 
 def _rows(tenant: TenantResult) -> Iterator[list[Text]]:
@@ -158,18 +158,6 @@ def _reason(detail: str, tenant: str) -> str:
 
 def _told(what: str, style: str, text: str) -> Text:
     return Text.assemble((f"{what} ", style), printable(text))
-
-
-def _closing(outcome: Sequence[TenantResult], left_out: Sequence[Unreadable]) -> str:
-    counts = {status: sum(r.status is status for t in outcome for r in t.results) for status in Status}
-    parts = [f"{counts[status]} {status}" for status in Status if counts[status]]
-    secrets = sum(r.secret is not None for t in outcome for r in t.results)
-    nothing = "nothing was done" if left_out or any(tenant.error for tenant in outcome) else "nothing to do"
-    still = sum(len(tenant.plan.waiting) for tenant in outcome)
-    if still:
-        parts.append(f"{words.plural(still, 'handoff')} still open")
-    line = f"Apply: {', '.join(parts) or nothing}"
-    return f"{line}; {words.plural(secrets, 'secret')} written to Vault" if secrets else line
 
 
 def _tenant(item: TenantPlan) -> Tree:

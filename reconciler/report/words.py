@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from reconciler.apply.result import Status, TenantResult
 from reconciler.errors import printable
 from reconciler.model.action import Action, ActionKind, Operation, TenantPlan
 from reconciler.model.desired import VaultPath
+from reconciler.model.finding import Finding, Severity
 from reconciler.model.observed import Observed
+from reconciler.plan.run import Unreadable
 
 SYMBOL: Final[Mapping[ActionKind, str]] = {
     ActionKind.CREATE: "+",
@@ -108,6 +111,26 @@ def _about(item: Observed) -> str:
     """An unmanaged object's id, and what is wrong with it by the vendor's own word."""
     deprecated = item.facts.get("deprecated")
     return f"id {printable(item.vendor_id)}" + (f"; deprecated: {printable(str(deprecated))}" if deprecated else "")
+
+
+def closing(outcome: Sequence[TenantResult], left_out: Sequence[Unreadable]) -> str:
+    """`3 done, 1 failed; 2 secrets written to Vault`."""
+    counts = {status: sum(r.status is status for t in outcome for r in t.results) for status in Status}
+    parts = [f"{counts[status]} {status}" for status in Status if counts[status]]
+    secrets = sum(r.secret is not None for t in outcome for r in t.results)
+    nothing = "nothing was done" if left_out or any(tenant.error for tenant in outcome) else "nothing to do"
+    still = sum(len(tenant.plan.waiting) for tenant in outcome)
+    if still:
+        parts.append(f"{plural(still, 'handoff')} still open")
+    line = ", ".join(parts) or nothing
+    return f"{line}; {plural(secrets, 'secret')} written to Vault" if secrets else line
+
+
+def level(finding: Finding) -> str:
+    """How other tools grade a finding: `error` for what stops a run or is high, `warning`, or `note`."""
+    if finding.denies or finding.severity.rank >= Severity.HIGH.rank:
+        return "error"
+    return "warning" if finding.severity is not Severity.INFO else "note"
 
 
 def plural(count: int, noun: str) -> str:

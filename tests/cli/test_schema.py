@@ -6,6 +6,7 @@ import pytest
 
 from reconciler.cli import main
 from reconciler.manifest import jsonschema
+from reconciler.report import shapes
 
 
 def test_files_are_written_where_asked_and_only_when_they_differ(
@@ -15,7 +16,7 @@ def test_files_are_written_where_asked_and_only_when_they_differ(
     out = tmp_path / "deep" / "schemas"
     assert main(["schema", "--out", str(out)]) == 0
     files = {path.name: path.read_text() for path in out.iterdir()}
-    assert files == jsonschema.files()
+    assert files == {**jsonschema.files(), **shapes.files()}
     assert f"{out}: {len(files)} files, {len(files)} written\n" == capsys.readouterr().out
     assert all(text.endswith("}\n") for text in files.values())
     assert main(["schema", "--out", str(out)]) == 0

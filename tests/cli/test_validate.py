@@ -70,6 +70,7 @@ def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "a.yaml").write_text(TENANT.replace("Auditor}", 'Auditor}\n  options: {timeZone: "Nowhere\\t"}'))
     assert main(["validate", "--format", "json"]) == 1
     assert json.loads(capsys.readouterr().out) == {
+        "format": 1,
         "problems": [
             {
                 "file": "a.yaml",

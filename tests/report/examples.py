@@ -1,0 +1,111 @@
+"""The outcomes of which every format has a golden file. `python -m tests.report.examples` writes them: read the diff."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from reconciler.apply.result import Result, Status, TenantResult
+from reconciler.cli.estate import outcome_of_plan
+from reconciler.cli.output import Outcome, rendered
+from reconciler.errors import RetryLater
+from reconciler.manifest.load import Report
+from reconciler.manifest.problems import Problem, Severity
+from reconciler.model.action import ActionKind, Blocked, Note, Operation
+from reconciler.model.desired import KeyState, Source, VaultPath
+from reconciler.model.estate import Limits
+from reconciler.model.outcome import ExitCode
+from reconciler.plan.run import Planned, PlannedTenant, Unreadable
+from reconciler.policy.guardrails import check
+from reconciler.report import data, findings, junit, review, text
+from tests.support import builders as b
+from tests.support.builders import action, desired_key, desired_tenant, tenant_plan
+
+GOLDEN: Final = Path(__file__).parent / "golden"
+ENDINGS: Final = {"text": "txt", "json": "json", "markdown": "md", "sarif": "sarif", "junit": "xml"}
+_AWAY: Final = Unreadable(
+    replace(desired_tenant(), name="away"),
+    RetryLater("does not answer", where="https://away.example.com", hint="try later"),
+)
+
+
+def plan() -> Outcome:
+    """A key to create, one to lock, one that is blocked, a note, what is not managed, deletions that are too many."""
+    key = desired_key(state=KeyState.LOCKED)
+    seen = b.settled(key, fields={"state": "active", "locale": "ja-JP"})
+    first = b.plan(desired_tenant([key, desired_key("jira", owner="se|cops@example.com")]), seen)
+    first = replace(
+        first,
+        blocked=(
+            Blocked(b.key_id("old"), "the vendor has no such role", "name one that it has", Source("keys.yaml", 9, 3)),
+        ),
+        notes=(Note(None, "a note with <b>markup</b> & @mention"),),
+        unmanaged=(replace(b.found_key(desired_key("shadow"), "77", marked=None), name="by | hand `x`"),),
+    )
+    deletes = tenant_plan(
+        *(action(ActionKind.DELETE, Operation.DELETE, f"k{at}") for at in range(5)), tenant="emptied", population=6
+    )
+    planned = Planned(tuple(PlannedTenant(None, one) for one in (first, deletes)), (_AWAY,))  # type: ignore[arg-type]
+    codes = {"dsm": ExitCode.PARTIAL, "emptied": ExitCode.STOPPED}
+    return outcome_of_plan(b.estate(), planned, check(planned.plans, Limits()), codes)
+
+
+def apply() -> Outcome:
+    """A key that was made, one that failed, one that was not begun, a tenant that could not be read."""
+    made = action(ActionKind.CREATE, Operation.ISSUE, "splunk")
+    failed = action(ActionKind.UPDATE, Operation.UPDATE, "jira")
+    skipped = action(ActionKind.ROTATE, Operation.ISSUE, "later")
+    outcome = [
+        TenantResult(
+            tenant_plan(made, failed, skipped),
+            (
+                Result(made, Status.DONE, "", VaultPath("secret", "keys/dsm/splunk"), 1),
+                Result(failed, Status.FAILED, "https://dsm.example.com: 500 <html>"),
+                Result(skipped, Status.SKIPPED, "not begun: ApiKey/jira failed"),
+            ),
+        ),
+        TenantResult(tenant_plan(tenant="still")),
+    ]
+    left_out = (_AWAY,)
+    return Outcome(
+        "apply",
+        text=lambda console: text.results(console, outcome, left_out),
+        data=lambda: data.results(b.estate(), outcome, left_out),
+        markdown=lambda: review.results(outcome, left_out),
+        findings=lambda: findings.of_results(outcome, left_out),
+        rules=lambda: findings.RULES,
+        cases=lambda: list(junit.of_results(outcome, left_out)),
+    )
+
+
+def validate() -> Outcome:
+    """An error and a warning."""
+    from reconciler.cli.validate import outcome
+
+    problems = (
+        Problem(
+            Source("keys.yaml", 3, 5), "unknown field 'ower'", "did you mean 'owner'?", "dsm/ApiKey/splunk",
+            code="unknown-field",
+        ),
+        Problem(Source("keys.yaml", 8, 1), "it has expired", severity=Severity.WARNING, code="expired"),
+    )  # fmt: skip
+    return outcome(Report(problems, 2, 7))
+
+
+EXAMPLES: Final = {"plan": plan, "apply": apply, "validate": validate}
+
+
+def files() -> Mapping[str, str]:
+    """Every golden file by its name."""
+    return {
+        f"{name}.{ending}": rendered(form, make()).rstrip("\n") + "\n"
+        for name, make in EXAMPLES.items()
+        for form, ending in ENDINGS.items()
+    }
+
+
+if __name__ == "__main__":
+    for name, content in files().items():
+        (GOLDEN / name).write_text(content, encoding="utf-8")
