@@ -84,7 +84,7 @@ def findings_table(findings: Sequence[Finding]) -> list[str]:
     """The lines of a table of findings."""
     rows = [
         (
-            "🛑" if one.denies else _severity(one.severity),
+            "🛑 stops" if one.denies else _severity(one.severity),
             _IMPACT[one.impact],
             code(one.where) if one.where else "",
             prose(one.message) + (f"<br>*{prose(one.hint)}*" if one.hint else ""),
