@@ -19,6 +19,8 @@ OPENS_SECRETS = (
     "reconciler/providers/*/emulator*",
     "reconciler/emulator/*",
 )
+READS_THE_CACHE = ("reconciler/cli/plan.py", "reconciler/cli/validate.py")
+"""Commands that write nothing (ADR 0019). An apply reads the manifests themselves."""
 SPEAKS_TO_THE_NETWORK = ("reconciler/providers/http.py", *OPENS_SECRETS)
 NETWORK_MODULES = {"socket", "socketserver", "ssl", "http.client", "http.server", "urllib.request", "smtplib", "ftplib"}
 
@@ -73,6 +75,14 @@ def logged_names(module: ast.AST) -> Iterator[tuple[int, str]]:
                             yield node.lineno, part.id if isinstance(part, ast.Name) else part.attr
 
 
+def cache_openings(module: ast.AST) -> Iterator[int]:
+    """Lines that open the cache of manifests."""
+    for node in ast.walk(module):
+        match node:
+            case ast.Call(func=ast.Name(id="open_cache") | ast.Attribute(attr="open_cache")):
+                yield node.lineno
+
+
 def offenders(find: Callable[[ast.Module], Iterable[object]], allowed: tuple[str, ...] = ()) -> dict[str, list[object]]:
     """What a check finds in our modules, by module, leaving out those that are allowed it."""
     found = {room(path): list(find(tree(path))) for path in MODULES if not may(path, allowed)}
@@ -89,6 +99,12 @@ def test_promise_1_only_the_vault_store_and_the_authenticators_open_a_secret() -
 def test_promise_1_no_log_line_holds_a_body_or_a_header() -> None:
     """No logging call is given a body, headers, a credential, or anything else that may carry a secret."""
     assert offenders(lambda module: [hit for hit in logged_names(module) if hit[1].lower() in NEVER_LOGGED]) == {}
+
+
+@pytest.mark.promise(6)
+def test_promise_6_what_writes_reads_no_cache() -> None:
+    """Only commands that write to no vendor and no Vault may take what a manifest says from the cache."""
+    assert offenders(cache_openings, READS_THE_CACHE) == {}
 
 
 def test_only_the_edges_open_connections() -> None:
@@ -119,7 +135,9 @@ def test_the_checks_see_what_they_look_for() -> None:
     bad = ast.parse(
         "import socket, json\nfrom http import client\n"
         "get(secret, 'reveal')\nvalue = secret.reveal()\nlogger.debug('%s', response.headers)\nlog.info(path)\n"
+        "cache = open_cache(environ)\n"
     )
+    assert list(cache_openings(bad)) == [7]
     assert sorted(opened_secrets(bad)) == [3, 4]
     assert list(network_imports(bad)) == [(1, "socket"), (2, "http.client")]
     assert {(5, "headers"), (6, "path")} <= set(logged_names(bad))

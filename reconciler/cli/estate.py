@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -25,6 +25,9 @@ from reconciler.plan.run import Planned, plan_all
 from reconciler.plan.target import Target, narrow, refuse_unknown, tenants
 from reconciler.policy.guardrails import check, spread_rotations
 
+if TYPE_CHECKING:
+    from reconciler.manifest import Cache
+
 
 @contextmanager
 def access(
@@ -34,14 +37,16 @@ def access(
     trust_endpoints: bool,
     trusted_ref: str | None = None,
     may_be_empty: bool = False,
+    cache: Cache | None = None,
 ) -> Iterator[Access]:
     """Load the estate, log in to Vault, and log out at the end. Raises the errors of both, before any vendor call.
 
-    With `trusted_ref` a Git revision decides where credentials go; how it differs is told on standard error.
+    With `trusted_ref` a Git revision decides where credentials go; how it differs is told on standard error. A `cache` is
+    for commands that write nothing (ADR 0019).
     """
     from reconciler.manifest import load_estate
 
-    estate = load_estate(folder, may_be_empty=may_be_empty)
+    estate = load_estate(folder, may_be_empty=may_be_empty, cache=cache)
     for warning in estate.warnings:  # each says itself that it is one, and where
         click.echo(warning, err=True)
     with (

@@ -180,6 +180,13 @@ def estate_option(function: _F) -> _F:
     )(function)
 
 
+def cache_option(function: _F) -> _F:
+    """`--no-cache`, given to the command as `no_cache`. For commands that write nothing: others know no cache."""
+    return click.option(
+        "--no-cache", is_flag=True, help="Read every manifest anew, and keep nothing of it for the next run."
+    )(function)
+
+
 def target_option(function: _F) -> _F:
     """`--target TARGET…`, given to the command as `target`."""
     return click.option(

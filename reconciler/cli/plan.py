@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import click
 from reconciler.cli.options import (
     Terminal,
     allow_option,
+    cache_option,
     estate_option,
     exit_codes,
     target_option,
@@ -39,6 +41,7 @@ from reconciler.model.outcome import ExitCode, combine
 @allow_option
 @trust_option
 @trusted_option
+@cache_option
 @output_options
 @click.pass_obj
 def command(
@@ -50,6 +53,7 @@ def command(
     allow: tuple[str, ...],
     trust_endpoints: bool,
     trusted_ref: str | None,
+    no_cache: bool,
     output: Output,
 ) -> ExitCode:
     """Show what would change at the vendors, as a reviewer wants to read it.
@@ -58,11 +62,18 @@ def command(
     to send any request that is not a read.
     """
     from reconciler.cli.estate import access, make_plan, outcome_of_plan, plan_codes
+    from reconciler.manifest import open_cache
     from reconciler.plan import saved
 
     with (
         output.telling(),
-        access(estate, "plan", trust_endpoints=trust_endpoints, trusted_ref=trusted_ref) as run,
+        access(
+            estate,
+            "plan",
+            trust_endpoints=trust_endpoints,
+            trusted_ref=trusted_ref,
+            cache=None if no_cache else open_cache(os.environ),
+        ) as run,
     ):
         planned, findings = make_plan(run, target, allow)
         planned.close()

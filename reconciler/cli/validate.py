@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import Terminal, exit_codes
+from reconciler.cli.options import Terminal, cache_option, exit_codes
 from reconciler.cli.output import Outcome, Output, output_options
 from reconciler.model.outcome import ExitCode
 
@@ -25,18 +26,19 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("path", type=click.Path(path_type=Path, exists=True), default=Path(), metavar="[PATH]")
+@cache_option
 @output_options
 @click.pass_obj
-def command(terminal: Terminal, path: Path, output: Output) -> ExitCode:
+def command(terminal: Terminal, path: Path, no_cache: bool, output: Output) -> ExitCode:
     """Check manifests and report every problem with its place.
 
     PATH is a file or a folder, by default the current one. Within an estate (a folder with a reconciler.yaml, or below
     one) references may point to anything in it. Nothing but the files is read: no vendor and no Vault is called.
     """
-    from reconciler.manifest import validate
+    from reconciler.manifest import open_cache, validate
 
     with output.telling():
-        report = validate(path)
+        report = validate(path, cache=None if no_cache else open_cache(os.environ))
         if output.for_people and not output.files:  # most runs: nothing else is imported for them
             click.echo(_text(report))
         else:

@@ -1,8 +1,8 @@
-"""Reading ahead: in a large estate a second process reads the later files while the first checks the earlier ones.
+"""Reading ahead: in a large estate a second process reads the later files while the first reads the earlier ones.
 
-Plain values cross between the two as `marshal` bytes, which costs a tenth of parsing them. It is an optimisation only: a
-file that the other process cannot read as a matter of course, or all of them if it fails, are read here as if it had never
-been.
+Entries cross between the two in the form of the cache (`records`), which costs a tenth of parsing. It is an optimisation
+only: a file that the other process cannot read as a matter of course, or all of them if it fails, are read here as if it
+had never been.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from reconciler.manifest import reader
-from reconciler.manifest.source import read
+from reconciler.manifest import records
+from reconciler.manifest.problems import Problem
+from reconciler.manifest.source import read, weight
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -24,25 +25,28 @@ if TYPE_CHECKING:
 WORTH_IT: Final = 1_000_000
 """Bytes of manifests from which on a second process pays: starting it takes as long as parsing some 50 kB."""
 _SHARE: Final = 0.58
-"""The other process only parses, so it gets more than half."""
+"""The other process only reads, so it gets more than half."""
+
+
+Read = tuple[str, bytes]
+"""What a file holds: the digest of its bytes, and its entries as `records.encode` writes them."""
 
 
 class Ahead:
-    """Documents that another process has read, by the file's place in the list; None for a file to be read here."""
+    """Files that another process has read, by their places in the list; None for a file to be read here."""
 
     def __init__(self, first: int = 0, answer: Connection | None = None) -> None:
         self._first = first
         self._answer = answer
-        self._files: list[list[tuple[Any, ...]] | None] | None = None
+        self._files: list[Read | None] | None = None
 
-    def documents(self, index: int) -> Iterator[reader.Document] | None:
-        """The documents of one file. The first question for a later file waits for the other process."""
+    def file(self, index: int) -> Read | None:
+        """One file. The first question for a later file waits for the other process."""
         if self._answer is None or index < self._first:
             return None
         if self._files is None:
             self._files = _received(self._answer)
-        known = self._files[index - self._first] if index - self._first < len(self._files) else None
-        return map(reader.Document._make, known) if known is not None else None
+        return self._files[index - self._first] if index - self._first < len(self._files) else None
 
 
 @contextmanager
@@ -73,10 +77,7 @@ def reading_ahead(paths: Sequence[Path]) -> Iterator[Ahead]:
 
 def _split(paths: Sequence[Path]) -> int | None:
     """Where the other process's part begins; None if there is too little to share."""
-    try:
-        sizes = [path.stat().st_size for path in paths]
-    except OSError:
-        return None
+    sizes = [weight([path]) for path in paths]
     total = sum(sizes)
     if total < WORTH_IT:
         return None
@@ -89,23 +90,20 @@ def _split(paths: Sequence[Path]) -> int | None:
 
 
 def _serve(paths: Sequence[Path], answer: Connection) -> None:
-    """In the other process: read, and send one list of documents per file."""
+    """In the other process: read, and answer for every file."""
     answer.send_bytes(marshal.dumps([_read(path) for path in paths]))
 
 
-def _read(path: Path) -> list[tuple[Any, ...]] | None:
+def _read(path: Path) -> Read | None:
     data = read(path)
-    if not isinstance(data, bytes):
+    if isinstance(data, Problem) or (found := records.entries(data)) is None:
         return None
-    try:
-        return [tuple(document) for document in reader.values(data)]
-    except reader.Unusual:
-        return None
+    return records.digest(data), records.encode(found)
 
 
-def _received(answer: Connection) -> list[list[tuple[Any, ...]] | None]:
+def _received(answer: Connection) -> list[Read | None]:
     try:
-        files: list[list[tuple[Any, ...]] | None] = marshal.loads(answer.recv_bytes())  # noqa: S302  our own fork's
+        files: list[Read | None] = marshal.loads(answer.recv_bytes())  # noqa: S302  our own fork's
     except (EOFError, OSError, ValueError):
         return []
     return files

@@ -130,48 +130,6 @@ class KeyDraft(ObjectDraft):
     reissue_after: datetime | None
 
 
-class Shared:
-    """Small values that thousands of keys have in common, each kept once."""
-
-    def __init__(self) -> None:
-        self._levels: dict[str, LevelRef] = {}
-        self._users: dict[str, LevelRef] = {}
-        self._rotations: dict[Any, Rotation] = {}
-        self._networks: dict[tuple[str | ListName, ...], tuple[str | ListName, ...]] = {}
-
-    def level(self, spec: models.ApiKeySpec) -> LevelRef:
-        """A reference to an access level or to a service user."""
-        kind, given, known = Kind.ACCESS_LEVEL, spec.access_level, self._levels
-        if given is None:
-            kind, given, known = Kind.SERVICE_USER, spec.service_user, self._users
-        assert given is not None  # noqa: S101  checked before
-        if not isinstance(given, str):
-            return LevelRef(given.existing, existing=True, kind=kind)
-        found = known.get(given)
-        if found is None:
-            found = known[given] = LevelRef(given, kind=kind)
-        return found
-
-    def rotation(self, given: models.RotationSpec) -> Rotation:
-        """A rotation with its defaults applied."""
-        same = (given.every, given.overlap, given.strategy, given.renew_before, given.hold_while_used)
-        found = self._rotations.get(same)
-        if found is None:
-            found = self._rotations[same] = Rotation(
-                given.every,
-                given.effective_overlap,
-                given.strategy,
-                given.effective_renew_before,
-                given.hold_while_used,
-            )
-        return found
-
-    def networks(self, given: list[str | models.NetworkListRef]) -> tuple[str | ListName, ...]:
-        """What a key may be used from, in the manifest's order."""
-        entries = tuple(entry if isinstance(entry, str) else ListName(entry.network_list) for entry in given)
-        return self._networks.setdefault(entries, entries)
-
-
 @dataclass(slots=True)
 class Drafts:
     """All drafts of an estate, by what they are, in the order of files."""
@@ -182,13 +140,10 @@ class Drafts:
     scopes: list[ScopeDraft] = field(default_factory=list)
     shared: list[SharedDraft] = field(default_factory=list)
     approvals: list[ApprovalDraft] = field(default_factory=list)
-    values: Shared = field(default_factory=Shared)
 
     def add(self, manifest: models.Manifest, place: Place) -> None:
-        """Draft a manifest of any kind but the Estate, which is no draft."""
+        """Draft a manifest of any kind but the Estate, which is no draft, and the key, which `records` drafts."""
         match manifest:
-            case models.ApiKey():
-                self.keys.append(key(manifest, place, self.values))
             case models.Tenant():
                 self.tenants.append(_tenant(manifest, place))
             case models.AccessLevel():
@@ -201,7 +156,7 @@ class Drafts:
                 self.approvals.append(_approval(manifest, place))
             case models.NetworkList():
                 self.shared.append(_shared(manifest, place, tuple(manifest.spec.networks)))
-            case models.EndpointMap():  # pragma: no branch  an Estate is no draft
+            case models.EndpointMap():  # pragma: no branch  the other two are not for here
                 self.shared.append(_shared(manifest, place, {"operations": manifest.spec.operations}))
 
     @property
@@ -291,26 +246,3 @@ def _approval(manifest: models.Approval, place: Place) -> ApprovalDraft:
         (kind, name), vendor_id = models.read_object(spec.object), ""
     approval = Approval(kind, name, spec.until, place.source, vendor_id, spec.reason.strip())
     return ApprovalDraft(place, metadata.name, metadata.tenant, None, metadata.owner, approval.reason, approval)
-
-
-def key(manifest: models.ApiKey, place: Place, shared: Shared) -> KeyDraft:
-    """Draft a key."""
-    metadata, spec = manifest.metadata, manifest.spec
-    return KeyDraft(
-        place,
-        metadata.name,
-        metadata.tenant,
-        metadata.tenant_selector.match_labels if metadata.tenant_selector is not None else None,
-        metadata.owner,
-        spec.description.strip(),
-        shared.level(spec),
-        spec.expires,
-        shared.rotation(spec.rotation) if spec.rotation is not None else None,
-        spec.state,
-        spec.protect,
-        spec.options,
-        shared.networks(spec.allowed_ips) if spec.allowed_ips else (),
-        spec.scope,
-        tuple(metadata.previous_names) if metadata.previous_names else (),
-        spec.reissue_after,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import InvalidInput
-from reconciler.manifest import drafts, models, positions, reader
-from reconciler.manifest.ahead import reading_ahead
+from reconciler.manifest import drafts, models, positions, reader, records
+from reconciler.manifest.cache import Cache
 from reconciler.manifest.check import Finding, Wrong, check
 from reconciler.manifest.expand import Expansion
 from reconciler.manifest.problems import InvalidManifests, Problem, Severity
 from reconciler.manifest.references import Broken
 from reconciler.manifest.settings import SettingsDraft, to_estate
 from reconciler.manifest.source import ROOT_FILE, below, find_root, read, resolved, shown
+from reconciler.manifest.supply import supply
 from reconciler.model.desired import DesiredTenant, Source, VaultPath
 from reconciler.model.estate import Estate
 
@@ -39,11 +40,13 @@ class Report:
         return sum(problem.severity is Severity.ERROR for problem in self.problems)
 
 
-def load_estate(path: Path, *, now: datetime | None = None, may_be_empty: bool = False) -> Estate:
+def load_estate(
+    path: Path, *, now: datetime | None = None, may_be_empty: bool = False, cache: Cache | None = None
+) -> Estate:
     """Load the estate that a file or folder belongs to: `reconciler.yaml` is looked for from there upward.
 
-    `may_be_empty`: for whoever is about to put the first objects into it. Raises InvalidManifests with every problem, or
-    InvalidInput if there is no estate. Makes no call.
+    `may_be_empty`: for whoever is about to put the first objects into it. `cache`: for whoever writes nothing. Raises
+    InvalidManifests with every problem, or InvalidInput if there is no estate. Makes no call.
     """
     real = resolved(path)
     root = find_root(real)
@@ -51,7 +54,7 @@ def load_estate(path: Path, *, now: datetime | None = None, may_be_empty: bool =
         hint = f"'reconciler init' writes a {ROOT_FILE}"
         raise InvalidInput(f"there is no {ROOT_FILE} here or in a folder above", where=str(path), hint=hint)
     with _collection_paused():
-        loading = _Loading(root, None, now)
+        loading = _Loading(root, None, now, cache)
         tenants = loading.run()
         problems = [one for one in loading.problems() if not (may_be_empty and one.code == _EMPTY)]
         if any(problem.severity is Severity.ERROR for problem in problems):
@@ -61,7 +64,7 @@ def load_estate(path: Path, *, now: datetime | None = None, may_be_empty: bool =
         return to_estate(settings, root, tenants, tuple(map(str, problems)))
 
 
-def validate(path: Path, *, now: datetime | None = None) -> Report:
+def validate(path: Path, *, now: datetime | None = None, cache: Cache | None = None) -> Report:
     """Everything that is wrong below a path. Within an estate, references may point to all of it. Makes no call.
 
     InvalidInput if there is no such path.
@@ -69,7 +72,7 @@ def validate(path: Path, *, now: datetime | None = None) -> Report:
     real = resolved(path)
     root = find_root(real)
     with _collection_paused():
-        loading = _Loading(real if root is None else root, real, now, estate=root is not None)
+        loading = _Loading(real if root is None else root, real, now, cache, estate=root is not None)
         loading.run()
         return loading.report(real)
 
@@ -93,7 +96,9 @@ class _File:
     name: str
     documents: int = 0
     findings: list[tuple[int, Source, str, Finding]] = field(default_factory=list)
-    """Document's number, document's place, object, what is wrong: places are looked up at the end, file by file."""
+    """Document's number, document's place, object, what is wrong: exact places are looked up at the end, file by file."""
+    reading: positions.Reading | None = None
+    """Where everything stands, if somebody has looked already."""
 
 
 _OBJECTS = [kind for kind in models.ManifestKind if kind is not models.ManifestKind.ESTATE]
@@ -101,26 +106,30 @@ _OBJECTS = [kind for kind in models.ManifestKind if kind is not models.ManifestK
 
 
 class _Loading:
-    def __init__(self, root: Path, only: Path | None, now: datetime | None, *, estate: bool = True) -> None:
+    def __init__(
+        self, root: Path, only: Path | None, now: datetime | None, cache: Cache | None, *, estate: bool = True
+    ) -> None:
         self._root = root
         self._is_estate = estate
         paths, self._problems = below(root, only if only != root else None)
         self._files = [_File(path, real, shown(path)) for real, path in paths.items()]
         self._now = now or datetime.now(UTC)
         self._broken = Broken()
+        self._cache = cache
         self._drafts = drafts.Drafts()
+        self._keys = records.Keys()
         self.settings: SettingsDraft | None = None
         self._settings_broken = False
         self._state: VaultPath | None = None
 
     def run(self) -> tuple[DesiredTenant, ...]:
-        with reading_ahead([file.path for file in self._files]) as ahead:
+        with supply(self._root, [file.path for file in self._files], self._cache) as supplied:
             for index, file in enumerate(self._files):
-                documents = ahead.documents(index)
-                if documents is None:
+                found = supplied.entries(index)
+                if found is None:
                     self._read(index, file)
                 else:
-                    self._take(index, file, documents)
+                    self._take(index, file, found)
         if not self._files and not self._problems:
             self._add(_nothing_in(self._root))
         objects = self._drafts.objects
@@ -130,42 +139,45 @@ class _Loading:
 
     # --- reading ---
 
+    def _take(self, index: int, file: _File, found: list[records.Entry]) -> None:
+        """A file in which every document is right by itself."""
+        file.documents = len(found)
+        keys, draft, name = self._drafts.keys, self._keys.draft, file.name
+        for number, line, column, content in found:
+            if isinstance(content, list):  # nearly all of a large estate
+                keys.append(draft(content, drafts.Place(index, number, Source(name, line, column))))
+            else:
+                self._document(index, file, reader.Document(number, content, line, column))
+
     def _read(self, index: int, file: _File) -> None:
+        """Any other file, with care."""
         data = read(file.path)
         if isinstance(data, Problem):
             self._add(data)
             return
-        file.documents = 0
-        taken = 0
-        try:
-            for document in reader.values(data):
-                self._document(index, file, document)
-                taken += 1
-        except reader.Unusual:
-            reading = positions.read(data)
-            for line, column, code, what, hint in reading.troubles:
-                self._add(Problem(Source(file.name, line, column), what, hint, code=code))
-            if not reading.complete:
-                self._broken.texts.append(data.decode(errors="replace"))
-            for document in reading.documents[taken:]:
-                self._document(index, file, document)
-
-    def _take(self, index: int, file: _File, documents: Iterable[reader.Document]) -> None:
-        file.documents = 0
-        for document in documents:
+        reading = positions.read(data)
+        for line, column, code, what, hint in reading.troubles:
+            self._add(Problem(Source(file.name, line, column), what, hint, code=code))
+        if not reading.complete:
+            self._broken.texts.append(data.decode(errors="replace"))
+        file.documents = len(reading.documents)
+        for document in reading.documents:
             self._document(index, file, document)
+        file.reading = reading if file.findings else None
 
     def _document(self, index: int, file: _File, document: reader.Document) -> None:
-        file.documents += 1
         manifest = check(document)
-        source = Source(file.name, document.line, document.column)
-        place = drafts.Place(index, document.number, source)
-        if manifest.__class__ is models.ApiKey:  # nearly all of a large estate
-            self._drafts.keys.append(drafts.key(manifest, place, self._drafts.values))
-        elif isinstance(manifest, Wrong):
+        place = drafts.Place(index, document.number, Source(file.name, document.line, document.column))
+        if isinstance(manifest, Wrong):
             self._wrong(file, document, manifest, place)
         elif isinstance(manifest, models.Estate):
             self._estate(file, manifest, place)
+        else:
+            self._draft(manifest, place)
+
+    def _draft(self, manifest: models.Manifest, place: drafts.Place) -> None:
+        if isinstance(manifest, models.ApiKey):
+            self._drafts.keys.append(self._keys.draft(records.record(manifest), place))
         else:
             self._drafts.add(manifest, place)
 
@@ -177,7 +189,7 @@ class _Loading:
         if isinstance(wrong.rest, models.Estate):
             self._state = drafts.vault_path(wrong.rest.spec.vault.state)
         elif wrong.rest is not None:
-            self._drafts.add(wrong.rest, place)
+            self._draft(wrong.rest, place)
         if file.path == self._root / ROOT_FILE and not _is_object(document.value):
             self._settings_broken = True
 
@@ -266,10 +278,14 @@ def _name_of(value: object) -> str:
 
 
 def _placed(file: _File) -> Iterator[Problem]:
-    """The findings of a file with their exact places, by one careful pass over it."""
-    data = read(file.path)
-    reading = positions.Reading() if isinstance(data, Problem) else positions.read(data)
+    """The findings of a file with their exact places."""
+    reading = file.reading or _careful(file.path)
     for number, source, name, finding in file.findings:
         place = reading.locate(number, finding.path, key=finding.key)
         where = Source(file.name, *place) if place is not None else source
         yield Problem(where, finding.what, finding.hint, name, finding.severity, finding.code)
+
+
+def _careful(path: Path) -> positions.Reading:
+    data = read(path)
+    return positions.Reading() if isinstance(data, Problem) else positions.read(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -114,6 +115,14 @@ def read(path: Path) -> bytes | Problem:
         return _unread(path, "unreadable", "the file grew while it was read", "try again")
     what = f"the file has {size / _MEBIBYTE:.0f} MiB, which is more than {MAX_BYTES // _MEBIBYTE} MiB"
     return _unread(path, "too-large", what, "split it into several")
+
+
+def weight(paths: Iterable[Path]) -> int:
+    """The bytes of these files together; 0 if one cannot be looked at, which others will tell."""
+    try:
+        return sum(path.stat().st_size for path in paths)
+    except OSError:
+        return 0
 
 
 def _unread(path: Path, code: str, what: str, hint: str = "") -> Problem:

@@ -103,3 +103,30 @@ def test_no_such_path(capsys: pytest.CaptureFixture[str]) -> None:
     """A path that is not there is wrong usage."""
     assert main(["validate", "none"]) == 1
     assert "none" in capsys.readouterr().err
+
+
+def test_cache(folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large estate is kept where the environment says; not with --no-cache, and not when the cache is off."""
+    (folder / "a.yaml").write_text(TENANT)
+    monkeypatch.setattr("reconciler.manifest.supply.WORTH_KEEPING", 1)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("RECONCILER_CACHE_KEY", "k" * 32)
+    monkeypatch.setenv("RECONCILER_CACHE", str(home))
+    assert main(["validate", "--no-cache", str(folder)]) == 0
+    assert list(home.iterdir()) == []
+    assert main(["validate", str(folder)]) == 0
+    [file] = home.iterdir()
+    file.unlink()
+    monkeypatch.setenv("RECONCILER_CACHE", "off")
+    monkeypatch.chdir(home)
+    assert main(["validate", str(folder)]) == 0
+    assert list(home.iterdir()) == []
+
+
+def test_cache_key_that_can_be_guessed(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short RECONCILER_CACHE_KEY is refused with the reason."""
+    monkeypatch.setenv("RECONCILER_CACHE_KEY", "short")
+    assert main(["validate", str(folder)]) == 1
+    assert "RECONCILER_CACHE_KEY has fewer than 32 characters" in capsys.readouterr().err
