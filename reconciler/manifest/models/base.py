@@ -29,7 +29,11 @@ class ManifestKind(StrEnum):
 
 
 class Section(BaseModel):
-    """A mapping in a manifest: no unknown fields, no conversions between types, never changed."""
+    """A mapping in a manifest: no unknown fields, no conversions between types, never changed.
+
+    A validator is built when the first manifest of its kind is met: start-up builds none. So that it stays like that, a
+    section that is a field's default is made by `model_construct`, which needs no validator.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -40,6 +44,7 @@ class Section(BaseModel):
         validate_by_alias=True,
         allow_inf_nan=False,
         use_attribute_docstrings=False,
+        defer_build=True,
     )
 
 

@@ -40,10 +40,12 @@ class RotationLimit(Section):
 class LimitsSection(Section):
     """How much one run may destroy, per tenant and over all tenants."""
 
-    deletes: LimitSection = Field(LimitSection(), description="Deletions.")
-    replacements: LimitSection = Field(LimitSection(), description="Keys that are replaced by new ones.")
-    locks: LimitSection = Field(LimitSection(), description="Locks that cannot be undone.")
-    rotations: RotationLimit = Field(RotationLimit(), description="Rotations.")
+    deletes: LimitSection = Field(LimitSection.model_construct(), description="Deletions.")
+    replacements: LimitSection = Field(
+        LimitSection.model_construct(), description="Keys that are replaced by new ones."
+    )
+    locks: LimitSection = Field(LimitSection.model_construct(), description="Locks that cannot be undone.")
+    rotations: RotationLimit = Field(RotationLimit.model_construct(), description="Rotations.")
 
 
 class TimeoutsSection(Section):
@@ -71,9 +73,9 @@ class EstateSpec(Section):
         description="The estate's UUID, written by `reconciler init`. It is in every mark and state path; never change it.",
         examples=["5b0c1f0e-7c55-4e0e-9d53-0a6f6f3f2c11"],
     )
-    vault: VaultSection = Field(VaultSection(), description="Which Vault it is, and who we are there.")
-    limits: LimitsSection = Field(LimitsSection(), description="How much one run may destroy.")
-    timeouts: TimeoutsSection = Field(TimeoutsSection(), description="How long things may take.")
+    vault: VaultSection = Field(VaultSection.model_construct(), description="Which Vault it is, and who we are there.")
+    limits: LimitsSection = Field(LimitsSection.model_construct(), description="How much one run may destroy.")
+    timeouts: TimeoutsSection = Field(TimeoutsSection.model_construct(), description="How long things may take.")
 
 
 class Estate(Section):

@@ -144,7 +144,7 @@ class TenantSpec(Section):
         description="Where the vendor credential is.", examples=[{"vault": {"path": "reconciler-credentials/dsm-prod"}}]
     )
     secrets: SecretsLocation = Field(
-        SecretsLocation(), description="Where the secrets of this tenant's keys are stored."
+        SecretsLocation.model_construct(), description="Where the secrets of this tenant's keys are stored."
     )
     unmanaged: Annotated[Unmanaged, Field(strict=False)] = Field(
         Unmanaged.REPORT,
@@ -168,7 +168,7 @@ class TenantSpec(Section):
         description="What only this provider asks of a tenant; the shape is the provider's.",
         examples=[{"driver": "handoff"}],
     )
-    rate: RateSpec = Field(RateSpec(), description="How fast the vendor may be called.")
+    rate: RateSpec = Field(RateSpec.model_construct(), description="How fast the vendor may be called.")
 
 
 class Tenant(Section):

@@ -95,8 +95,8 @@ class VaultSection(Section):
     namespace: Line = Field("", description="Namespace, where the server has them.")
     ca_cert: Line = Field("", description="File with the CA certificates (PEM), relative to reconciler.yaml.")
     auth: VaultLogin = Field(
-        VaultLogin(token=TokenLogin()),
+        VaultLogin.model_construct(token=TokenLogin.model_construct()),
         description="How to log in. The token in `VAULT_TOKEN`, when left out.",
         examples=[{"jwt": {"role": "reconciler-apply"}}],
     )
-    state: StateLocation = Field(StateLocation(), description="Where the state documents are kept.")
+    state: StateLocation = Field(StateLocation.model_construct(), description="Where the state documents are kept.")
