@@ -1,8 +1,8 @@
 """Reading ahead: in a large estate a second process reads the later files while the first reads the earlier ones.
 
-Entries cross between the two in the form of the cache (`records`), which costs a tenth of parsing. It is an optimisation
-only: a file that the other process cannot read as a matter of course, or all of them if it fails, are read here as if it
-had never been.
+Entries (`records`) cross between the two as `marshal` bytes, which costs a tenth of parsing. It is an optimisation only: a
+file that the other process cannot read as a matter of course, or all of them if it fails, are read here as if it had never
+been.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _SHARE: Final = 0.58
 """The other process only reads, so it gets more than half."""
 
 
-Read = tuple[str, bytes]
-"""What a file holds: the digest of its bytes, and its entries as `records.encode` writes them."""
+Read = tuple[str, list[records.Entry]]
+"""What a file holds: the digest of its bytes, and its entries."""
 
 
 class Ahead:
@@ -91,14 +91,15 @@ def _split(paths: Sequence[Path]) -> int | None:
 
 def _serve(paths: Sequence[Path], answer: Connection) -> None:
     """In the other process: read, and answer for every file."""
-    answer.send_bytes(marshal.dumps([_read(path) for path in paths]))
+    answer.send_bytes(marshal.dumps([read_entries(path) for path in paths]))
 
 
-def _read(path: Path) -> Read | None:
+def read_entries(path: Path) -> Read | None:
+    """One file, here and now; None if it needs the careful pass, or cannot be read."""
     data = read(path)
     if isinstance(data, Problem) or (found := records.entries(data)) is None:
         return None
-    return records.digest(data), records.encode(found)
+    return records.digest(data), found
 
 
 def _received(answer: Connection) -> list[Read | None]:

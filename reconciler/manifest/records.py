@@ -10,7 +10,7 @@ import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from reconciler.manifest import models, reader
 from reconciler.manifest.check import Wrong, check
@@ -27,13 +27,8 @@ _SECOND: Final = timedelta(seconds=1)
 _encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
-class Entry(NamedTuple):
-    """One document: its number in the file, where it begins, and what it says (a key's record, or the value)."""
-
-    number: int
-    line: int
-    column: int
-    content: Record | dict[str, Any]
+Entry = tuple[int, int, int, Record | dict[str, Any]]
+"""One document: its number in the file, the line and column where it begins, and what it says: a record, or the value."""
 
 
 def digest(data: bytes) -> str:
@@ -50,7 +45,7 @@ def entries(data: bytes) -> list[Entry] | None:
             if isinstance(manifest, Wrong):
                 return None
             content = record(manifest) if isinstance(manifest, models.ApiKey) else document.value
-            found.append(Entry(document.number, document.line, document.column, content))
+            found.append((document.number, document.line, document.column, content))
     except reader.Unusual:
         return None
     return found
@@ -63,7 +58,8 @@ def encode(found: list[Entry]) -> bytes:
 
 def decode(line: bytes) -> list[Entry]:
     """The entries again. The line must be one that `encode` wrote."""
-    return list(map(Entry._make, json.loads(line)))
+    found: list[Entry] = json.loads(line)
+    return found
 
 
 # --- a key --------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.manifest import records
-from reconciler.manifest.ahead import Ahead, Read, reading_ahead
+from reconciler.manifest.ahead import Ahead, read_entries, reading_ahead
 from reconciler.manifest.cache import Cache
 from reconciler.manifest.problems import Problem
 from reconciler.manifest.source import read, weight
@@ -16,12 +16,15 @@ from reconciler.manifest.source import read, weight
 WORTH_KEEPING: Final = 256_000
 """Bytes of manifests from which on a cache pays: some 700 keys, which take a tenth of a second."""
 
+Line = tuple[str, bytes]
+"""A file that the cache knows: the digest of its content, and its entries as they are kept."""
+
 
 class Supply:
     """Entries by the file's place in the list. With `keep`, it notes what the cache is to hold from now on."""
 
     def __init__(
-        self, paths: Sequence[Path], known: Mapping[int, Read], rest: Sequence[int], ahead: Ahead, *, keep: bool
+        self, paths: Sequence[Path], known: Mapping[int, Line], rest: Sequence[int], ahead: Ahead, *, keep: bool
     ) -> None:
         self._paths = paths
         self._known = known
@@ -32,17 +35,16 @@ class Supply:
 
     def entries(self, index: int) -> list[records.Entry] | None:
         """The entries of a file; None if the file needs the careful pass, or cannot be read."""
-        had = self._known.get(index) or self._ahead.file(self._places[index])
-        if had is not None:
-            digest, line = had
-            if self._keep:
-                self.kept[digest] = line
+        if index in self._known:
+            digest, line = self._known[index]
+            self.kept[digest] = line
             return records.decode(line)
-        data = read(self._paths[index])
-        if isinstance(data, Problem) or (found := records.entries(data)) is None:
+        had = self._ahead.file(self._places[index]) or read_entries(self._paths[index])
+        if had is None:
             return None
+        digest, found = had
         if self._keep:
-            self.kept[records.digest(data)] = records.encode(found)
+            self.kept[digest] = records.encode(found)
         return found
 
 
@@ -61,7 +63,7 @@ def supply(root: Path, paths: Sequence[Path], cache: Cache | None) -> Iterator[S
         cache.write(root, supplied.kept)
 
 
-def _known(paths: Sequence[Path], cached: Mapping[str, bytes]) -> dict[int, Read]:
+def _known(paths: Sequence[Path], cached: Mapping[str, bytes]) -> dict[int, Line]:
     """The files that have a content that the cache knows."""
     known = {}
     for index, path in enumerate(paths):

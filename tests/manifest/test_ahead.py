@@ -105,11 +105,10 @@ def test_what_the_other_process_reads(tmp_path: Path) -> None:
     plain, unusual = tmp_path / "plain.yaml", tmp_path / "unusual.yaml"
     plain.write_text(KEY.format(n=1))
     unusual.write_text("a: &x 1\nb: *x\n")
-    digest, line = ahead._read(plain) or ("", b"")
-    assert digest == records.digest(plain.read_bytes())
-    assert records.decode(line) == records.entries(plain.read_bytes())
-    assert ahead._read(unusual) is None
-    assert ahead._read(tmp_path / "missing.yaml") is None
+    content = plain.read_bytes()
+    assert ahead.read_entries(plain) == (records.digest(content), records.entries(content))
+    assert ahead.read_entries(unusual) is None
+    assert ahead.read_entries(tmp_path / "missing.yaml") is None
 
 
 def test_sharing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 def names(supplied: supply.Supply, count: int) -> list[str | None]:
     found = [supplied.entries(index) for index in range(count)]
-    return [entries[0].content[0] if entries else None for entries in found]  # type: ignore[index]
+    return [entries[0][3][0] if entries else None for entries in found]  # type: ignore[index]
 
 
 class LastOnly(ahead.Ahead):
@@ -35,7 +35,7 @@ class LastOnly(ahead.Ahead):
         self.paths = paths
 
     def file(self, index: int) -> ahead.Read | None:
-        return ahead._read(self.paths[index]) if index == len(self.paths) - 1 else None
+        return ahead.read_entries(self.paths[index]) if index == len(self.paths) - 1 else None
 
 
 def test_from_everywhere(tmp_path: Path, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
