@@ -27,6 +27,7 @@ from reconciler.model.secret import Secret
 from reconciler.providers.base import (
     ConnectionSettings,
     Expiry,
+    Heard,
     Issued,
     Provider,
     Session,
@@ -94,6 +95,7 @@ class Bench:
         rate: Allowance = UNLIMITED,
         before_write: Callable[[], None] | None = None,
         credential: Mapping[str, str] | None = None,
+        on_answer: Callable[[Heard], None] | None = None,
     ) -> Session:
         """A session of its own."""
         fields = {name: Secret(value) for name, value in (credential or self.emulator.credentials).items()}
@@ -105,6 +107,7 @@ class Bench:
             options=self.tenant.options,
             endpoint_map=self.tenant.endpoint_map,
             before_write=before_write,
+            on_answer=on_answer,
         )
         session = self.subject.connect(self.endpoint, Credential(fields, self.endpoint), settings, self.time.clock)
         self._opened.append(session)

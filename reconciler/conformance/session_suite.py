@@ -31,7 +31,7 @@ from reconciler.errors import (
 )
 from reconciler.model.desired import RateLimit as Allowance
 from reconciler.providers import pacing
-from reconciler.providers.base import Expiry, Session, Step, Verification, Write
+from reconciler.providers.base import Expiry, Heard, Session, Step, Verification, Write
 
 
 class SessionConformance(Conformance):
@@ -223,6 +223,34 @@ class SessionConformance(Conformance):
         assert bench.session.find_key(KEY, mark) is None
 
     # Going gently.
+
+    def test_it_tells_what_it_is_told_of_its_own_credential(self, bench: Bench) -> None:
+        """A planning session asks by reads, tells nobody the secret, and means the key that observing calls its own."""
+        own = bench.connect(write=False)
+        before = bench.sent()
+        found = own.own_credential()
+        assert bench.sent() > before
+        assert found.key_id in {None, bench.session.observe().own_key_id}
+        assert found.source
+        assert found.expires is None or (found.tells_expiry and found.expires.tzinfo is not None)
+        self._assert_no_secret(bench, [repr(found), repr(asdict(found))])
+
+    def test_a_refused_credential_tells_nothing_of_itself(self, bench: Bench) -> None:
+        """A credential that the vendor refuses is an error, and is not tried again."""
+        bench.emulator.faults.inject("unauthorized", times=None)
+        session = bench.connect(write=False)
+        with pytest.raises(AuthenticationFailed):
+            session.own_credential()
+        sent = bench.sent()
+        with pytest.raises(AuthenticationFailed):
+            session.own_credential()
+        assert bench.sent() == sent
+
+    def test_it_says_what_answers_say_of_time(self, bench: Bench) -> None:
+        """Whoever listens hears the vendor's time with every answer."""
+        heard: list[Heard] = []
+        bench.connect(write=False, on_answer=heard.append).observe()
+        assert {one.date for one in heard} == {bench.clock.now()}
 
     def test_an_authentication_failure_is_not_tried_again(self, bench: Bench) -> None:
         """Failures lock keys: after the first one nothing more is sent, however often we are asked."""

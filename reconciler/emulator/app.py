@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from typing import Final
 
 from starlette.datastructures import Headers, QueryParams
@@ -12,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from reconciler.emulator.base import Call, Emulator
+from reconciler.emulator.clock import Clock
 from reconciler.emulator.faults import Fault, FaultName
 
 TRANSPORT: Final = "reconciler.transport"
@@ -95,15 +97,15 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        exchange = _Exchange(scope, receive, send)
         body = await _read(receive)
         first, _, rest = scope["path"][1:].partition("/")
         emulator, path = (
             (self._mounts[first], f"/{rest}") if first in self._mounts else (self._mounts.get(""), scope["path"])
         )
         if emulator is None:
-            await exchange.reply(Response(status_code=404))
+            await Response(status_code=404)(scope, receive, send)
             return
+        exchange = _Exchange(scope, receive, _dated(send, emulator.clock))
         query = dict(QueryParams(scope["query_string"])) if scope["query_string"] else {}
         call = Call(scope["method"], path, query, Headers(scope=scope), body)
         endpoint, template, params = emulator.match(call.method, path)
@@ -173,6 +175,18 @@ class Application:
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
+
+
+def _dated(send: Send, clock: Clock) -> Send:
+    """Every answer says what time it is for the vendor."""
+
+    async def dated(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            date = formatdate(clock.now_ms() // 1000, usegmt=True).encode()
+            message = {**message, "headers": [*message["headers"], (b"date", date)]}
+        await send(message)
+
+    return dated
 
 
 async def _read(receive: Receive) -> bytes:

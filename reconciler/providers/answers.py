@@ -28,7 +28,7 @@ from reconciler.errors import (
     Rejected,
     RetryLater,
 )
-from reconciler.providers.base import Operation
+from reconciler.providers.base import Heard, Operation
 
 
 class Effect(StrEnum):
@@ -80,6 +80,9 @@ _BETWEEN: Final = (
     "something between here and the vendor answered (a proxy, a login page, a wrong path): check the endpoint"
 )
 
+
+_DIGITS: Final = 12
+"""No count in a header is that long."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -216,6 +219,17 @@ def retry_after(answer: Answer, otherwise: str = "") -> float | None:
         return float(text)
     until = _date(text)
     return max(0.0, (until - (_date(answer.date) or datetime.now(UTC))).total_seconds()) if until is not None else None
+
+
+def heard(answer: Answer) -> Heard:
+    """What an answer's headers tell beside it. The `RateLimit-…` ones are those of the IETF's draft."""
+    limit, remaining, reset = (answer.headers.get(f"RateLimit-{name}", "") for name in ("Limit", "Remaining", "Reset"))
+    return Heard(_date(answer.date), _count(limit), _count(remaining), _count(reset))
+
+
+def _count(text: str) -> int | None:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else None
 
 
 def _date(text: str) -> datetime | None:

@@ -131,6 +131,58 @@ class Traits:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnKey:
+    """What the reconciler's own key needs at a product, as far as that is known: for the check of a set-up."""
+
+    plan: frozenset[str] = frozenset()
+    """The permissions that planning needs, named like `OwnCredential.permissions`; none: they are not known."""
+    apply: frozenset[str] = frozenset()
+    """Those that applying needs, the ones of planning among them."""
+    harmless: tuple[str, ...] = ()
+    """Patterns of permissions that only look, which may be held without need."""
+    too_much_to_plan: frozenset[str] = frozenset()
+    """Roles that may do far more than planning needs."""
+    too_much: frozenset[str] = frozenset()
+    """Roles that may do far more than even applying needs."""
+    advice: str = ""
+    """What to give it instead; its grade in the text where it is not documented."""
+    signs_time: bool = False
+    """Whether requests are signed with this machine's time, so that a wrong clock refuses them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCredential:
+    """What a product tells of the credential that a session calls with. No secret is in here."""
+
+    evidence: Evidence
+    source: str
+    """Which of the vendor page's sources says that the product tells this."""
+    key_id: str | None = None
+    tells_expiry: bool = False
+    """Whether the product says when a key ends, or documents that none does."""
+    expires: datetime | None = None
+    """UTC; None: never, or the product does not tell."""
+    roles: tuple[str, ...] = ()
+    """What gives it its permissions, by the product's names; none: the product does not tell."""
+    permissions: frozenset[str] | None = None
+    """Everything that it may do, as dotted paths; None: the product does not tell."""
+    remark: str = ""
+    """Why less is told than could be, or what else there is to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the headers of an answer tell beside it: the server's time, and what is left of its rate limit."""
+
+    date: datetime | None = None
+    """UTC, whole seconds."""
+    limit: int | None = None
+    remaining: int | None = None
+    reset: float | None = None
+    """Seconds until the limit's window opens again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a product can do; generates `reconciler providers` and the tables in the docs."""
 
@@ -145,6 +197,7 @@ class Capabilities:
     """As they are for a tenant that chooses nothing."""
     handoff_fields: tuple[str, ...] = ()
     """What a person brings from the console when a key was made there: the secret's fields, the key's id first."""
+    own_key: OwnKey = OwnKey()
 
     @property
     def reasons(self) -> Mapping[str, str]:
@@ -213,6 +266,8 @@ class ConnectionSettings:
     """The tenant's endpoint map, if it names one."""
     before_write: Callable[[], None] | None = None
     """Called right before each request that is not a read is sent, waiting for a turn included; it raises to stop it."""
+    on_answer: Callable[[Heard], None] | None = None
+    """Called with what each answer's headers tell, refusals included; by any thread."""
 
 
 class Session(Protocol):
@@ -233,6 +288,13 @@ class Session(Protocol):
         `known`: the keys of our records where the vendor does not list keys (`Traits.lists_keys`): those that cannot even be
         looked up are returned as they are known. Where listing reads in full only what carries a mark
         (`Traits.marked_only`): keys that are to be read in full without one.
+        """
+        ...
+
+    def own_credential(self) -> OwnCredential:
+        """Ask the product, by reads, about the credential that this session calls with.
+
+        At least one call is made, so that a credential which the product refuses is an error, and never "not told".
         """
         ...
 

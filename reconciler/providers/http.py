@@ -36,7 +36,7 @@ from reconciler.errors import (
     WriteRefused,
     foreign,
 )
-from reconciler.providers.answers import Answer, Call, Effect, broken, parse, read, unclear
+from reconciler.providers.answers import Answer, Call, Effect, broken, heard, parse, read, unclear
 from reconciler.providers.base import ConnectionSettings
 from reconciler.providers.pacing import Pacer
 
@@ -198,6 +198,8 @@ class Transport:
         _log.debug("%s %s: %s in %.0f ms", call.method, call.template, status, (self._clock() - started) * 1000)
         if not isinstance(answer, Answer):
             raise answer
+        if self._settings.on_answer is not None:
+            self._settings.on_answer(heard(answer))
         try:
             body = read(call, answer, self.endpoint, self._said(answer, auth))
             return Reply(answer.status, body, answer.headers)

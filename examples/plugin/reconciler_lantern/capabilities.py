@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.providers.base import Capabilities, Capability, Evidence, How, Operation, Rate, Traits
+from reconciler.providers.base import Capabilities, Capability, Evidence, How, Operation, OwnKey, Rate, Traits
 
 _D, _I = Evidence.DOCUMENTED, Evidence.ASSUMED
 
@@ -46,4 +46,5 @@ CAPABILITIES: Final = Capabilities(
     credential_fields=(frozenset({"secret"}),),
     high_risk=("rights.everything",),
     traits=Traits(regenerates_in_place=False),
+    own_key=OwnKey(too_much_to_plan=frozenset({"admin"}), advice="make a role with the rights read and list"),
 )

@@ -99,9 +99,9 @@ class Client:
         """Every role."""
         return self._parsed(LIST_ROLES, RoleList, self._transport.send(LIST_ROLES)).roles
 
-    def own_key_id(self) -> str:
-        """The id of the key that we call with."""
-        return str(self._transport.send(ME).get("id"))
+    def own_key(self) -> KeyRecord:
+        """The key that we call with."""
+        return self._parsed(ME, KeyRecord, self._transport.send(ME))
 
     def create_key(self, body: Mapping[str, Any]) -> Issued:
         """Create a key. OutcomeUnknown if it may exist without our having its secret."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
 from reconciler.model.mark import Mark
 from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
-from reconciler.providers.base import ConnectionSettings, Issued, Verification
+from reconciler.providers.base import ConnectionSettings, Evidence, Issued, OwnCredential, Verification
 from reconciler.providers.by_api import SessionByApi
 from reconciler_lantern import mapping
 from reconciler_lantern.client import DELETE_KEY, DELETE_ROLE, Client
@@ -29,7 +30,15 @@ class Session(SessionByApi):
         """List keys and roles, and find out which key is ours."""
         keys = tuple(map(mapping.observed_key, self._client.keys()))
         levels = tuple(map(mapping.observed_level, self._client.roles()))
-        return ObservedTenant(levels, keys, self._client.own_key_id())
+        return ObservedTenant(levels, keys, self._client.own_key().id)
+
+    def own_credential(self) -> OwnCredential:
+        """Which key is ours, its role and its end (G 1.2)."""
+        own = self._client.own_key()
+        ends = datetime.fromtimestamp(own.ends, UTC) if own.ends else None
+        return OwnCredential(
+            Evidence.DOCUMENTED, "G 1.2", key_id=own.id, tells_expiry=True, expires=ends, roles=(own.role,)
+        )
 
     def create_level(self, name: str, fields: Fields, mark: Mark) -> str:
         """Create a role."""

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.providers.base import Capabilities, Capability, Evidence, Expiry, How, Operation, Rate, Traits, Write
+from reconciler.providers.base import (
+    Capabilities,
+    Capability,
+    Evidence,
+    Expiry,
+    How,
+    Operation,
+    OwnKey,
+    Rate,
+    Traits,
+    Write,
+)
 from reconciler.providers.carbon_black_cloud.catalogue import HIGH_RISK
 
 _D, _C, _I = Evidence.DOCUMENTED, Evidence.OBSERVED, Evidence.ASSUMED
@@ -121,4 +132,8 @@ CAPABILITIES: Final = Capabilities(
     high_risk=HIGH_RISK,
     traits=traits(None),
     handoff_fields=("apiId", "apiSecret"),
+    own_key=OwnKey(
+        advice="the vendor wants a user role with Manage Users and Manage Roles, such as Super Admin, which holds what "
+        "it gives away; whether less is enough for planning is not documented"
+    ),
 )

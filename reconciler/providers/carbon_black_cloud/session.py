@@ -14,7 +14,7 @@ from reconciler.model.mark import Mark
 from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
 from reconciler.model.secret import Secret
 from reconciler.providers import naming
-from reconciler.providers.base import ConnectionSettings, Issued, Verification
+from reconciler.providers.base import ConnectionSettings, Evidence, Issued, OwnCredential, Verification
 from reconciler.providers.carbon_black_cloud import audit, endpoint_map, mapping
 from reconciler.providers.carbon_black_cloud.capabilities import BY_HAND_FIELDS
 from reconciler.providers.carbon_black_cloud.client import PAGE, Client
@@ -72,6 +72,18 @@ class Session:
         self._seen = {key.vendor_id: key for key in keys}
         self._recorded = {key.vendor_id: key.level_id for key in known}
         return ObservedTenant(levels=levels, keys=keys, own_key_id=self._client.api_id)
+
+    def own_credential(self) -> OwnCredential:
+        """What the key's own grant gives it. Two calls. Keys of this product have no end (assumed, as the fields say)."""
+        names = {role.urn: role.name for role in self._client.permitted_roles()}
+        grant = self._client.grants([self._client.api_id]).get(self._client.api_id)
+        return OwnCredential(
+            evidence=Evidence.DOCUMENTED,
+            source="S2",
+            key_id=self._client.api_id,
+            tells_expiry=True,
+            roles=tuple(names.get(urn, urn) for urn in grant.in_force) if grant is not None else (),
+        )
 
     def create_level(self, name: str, fields: Fields, mark: Mark) -> str:
         """Create an access level. Its URN is in the answer, or else it is found by our mark."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.providers.base import Capabilities, Capability, Evidence, Expiry, How, Operation, Rate, Traits
+from reconciler.providers.base import Capabilities, Capability, Evidence, Expiry, How, Operation, OwnKey, Rate, Traits
 
 _D, _C, _I = Evidence.DOCUMENTED, Evidence.OBSERVED, Evidence.ASSUMED
 
@@ -116,4 +116,9 @@ CAPABILITIES: Final = Capabilities(
     credential_fields=(frozenset({"keyId", "key"}), frozenset({"keyId", "key", "securityLevel"})),
     high_risk=_HIGH_RISK,
     traits=TRAITS,
+    own_key=OwnKey(
+        too_much_to_plan=frozenset({"Account Admin", "Instance Administrator"}),
+        advice="give it a role with View on Public API and on Access Management, and View/Edit on both to apply",
+        signs_time=True,
+    ),
 )

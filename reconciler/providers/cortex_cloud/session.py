@@ -11,13 +11,14 @@ from reconciler.errors import Conflict, InvalidInput, NotFound, NotPermitted, Re
 from reconciler.model.credential import Credential
 from reconciler.model.mark import Mark
 from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
-from reconciler.providers.base import ConnectionSettings, Issued, Verification
+from reconciler.providers.base import ConnectionSettings, Evidence, Issued, OwnCredential, Verification
 from reconciler.providers.by_api import SessionByApi
 from reconciler.providers.cortex_cloud import mapping, scopes
 from reconciler.providers.cortex_cloud.capabilities import LEAST_ROLE
 from reconciler.providers.cortex_cloud.client import PAGE, Client
 from reconciler.providers.cortex_cloud.records import KeyRecord
 from reconciler.providers.pacing import Pacer
+from reconciler.providers.times import from_milliseconds
 
 _ADMIN: Final = "admin entity"
 """What the vendor says of such scopes (4): "Scope cannot be updated for admin entity"."""
@@ -67,6 +68,25 @@ class Session(SessionByApi):
             levels=levels,
             keys=tuple(mapping.observed_key(key, ids, found.get(key.id)) for key in keys),
             own_key_id=self._client.key_id,
+        )
+
+    def own_credential(self) -> OwnCredential:
+        """The key's roles and end. One call."""
+        own = self._client.key(self._client.key_id)
+        if own is None:
+            remark = "the list of keys does not name the key that we call with"
+            return OwnCredential(Evidence.DOCUMENTED, "DOC, PROBE", key_id=self._client.key_id, remark=remark)
+        level = (own.security_level or "").lower()
+        return OwnCredential(
+            evidence=Evidence.DOCUMENTED,
+            source="DOC, PROBE",
+            key_id=str(own.id),
+            tells_expiry=True,
+            expires=from_milliseconds(own.expiration),
+            roles=tuple(own.roles),
+            remark="it is a standard key, which is itself sent with every call: make an advanced one"
+            if level == "standard"
+            else "",
         )
 
     def create_level(self, name: str, fields: Fields, mark: Mark) -> str:

@@ -9,7 +9,18 @@ from __future__ import annotations
 from typing import Final
 
 from reconciler.model.names import Kind
-from reconciler.providers.base import Capabilities, Capability, Evidence, Expiry, How, Operation, Rate, Traits, Write
+from reconciler.providers.base import (
+    Capabilities,
+    Capability,
+    Evidence,
+    Expiry,
+    How,
+    Operation,
+    OwnKey,
+    Rate,
+    Traits,
+    Write,
+)
 
 _D, _C, _I = Evidence.DOCUMENTED, Evidence.OBSERVED, Evidence.ASSUMED
 
@@ -110,4 +121,8 @@ CAPABILITIES: Final = Capabilities(
     high_risk=("groups.LACEWORK_USER_GROUP_ADMIN",),
     traits=TRAITS,
     handoff_fields=("keyId", "secret"),
+    own_key=OwnKey(
+        too_much_to_plan=frozenset({"LACEWORK_USER_GROUP_ADMIN"}),
+        advice="plan with a key of a user in LACEWORK_USER_GROUP_READ_ONLY_USER (assumed to be enough)",
+    ),
 )

@@ -169,6 +169,10 @@ class Client:
         """One user. NotFound if there is none."""
         return self._parsed(GET_USER, UserAnswer, self._send(GET_USER, path={"userGuid": guid})).data
 
+    def authenticate(self) -> None:
+        """See to it that there is a token: raises if the key is refused, or if nobody answers."""
+        self._tokens.ensure()
+
     def own_users(self) -> frozenset[str]:
         """The GUIDs of the user that we call as; none where the vendor does not tell: some callers get a 500, each time."""
         try:

@@ -23,7 +23,7 @@ from reconciler.model.desired import KeyState
 from reconciler.model.mark import Mark
 from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
 from reconciler.model.secret import Secret
-from reconciler.providers.base import ConnectionSettings, Issued, Verification
+from reconciler.providers.base import ConnectionSettings, Evidence, Issued, OwnCredential, Verification
 from reconciler.providers.lacework import mapping
 from reconciler.providers.lacework.client import Client
 
@@ -56,6 +56,19 @@ class Session:
             levels=tuple(mapping.observed_user(user, own) for user in users),
             keys=tuple(map(mapping.known_key, known)),
             own_key_id=self._client.key_id,
+        )
+
+    def own_credential(self) -> OwnCredential:
+        """The groups of the user whose key it is, where the vendor tells. Three calls. Keys have no end (KEYDOC)."""
+        self._client.authenticate()
+        own = [user for user in self._client.users() if user.userGuid in self._own_users()] if self._own_users() else []
+        return OwnCredential(
+            evidence=Evidence.DOCUMENTED,
+            source="APIDOC, KEYDOC",
+            key_id=self._client.key_id,
+            tells_expiry=True,
+            roles=tuple(sorted({group.userGroupGuid for user in own for group in user.userGroups or ()})),
+            remark="" if own else "the vendor tells whose key it is to some callers only, mostly to administrators",
         )
 
     def create_level(self, name: str, fields: Fields, mark: Mark) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.providers.base import Capabilities, Capability, Evidence, Expiry, How, Operation, Rate, Traits
+from reconciler.providers.base import Capabilities, Capability, Evidence, Expiry, How, Operation, OwnKey, Rate, Traits
 
 _D, _C, _I = Evidence.DOCUMENTED, Evidence.OBSERVED, Evidence.ASSUMED
 
@@ -50,4 +50,8 @@ CAPABILITIES: Final = Capabilities(
     rate=Rate(300, 60.0, _I, "T11"),  # it answers 429 with Retry-After, but publishes no figure
     credential_fields=(frozenset({"apiKey"}),),
     traits=Traits(regenerates_in_place=False, expiry=Expiry.NONE),
+    own_key=OwnKey(
+        too_much_to_plan=frozenset({"full-access"}),
+        advice="give it a role that may view keys and roles (assumed to be enough for planning), where the account has one",
+    ),
 )

@@ -136,6 +136,11 @@ class Client:
         found = (key for page in self._pages(LIST_KEYS, MORE_KEYS, KeyPage) for key in page.apikeys)
         return list({key.id: key for key in found}.values())
 
+    def own_key(self) -> KeyRecord:
+        """The key that we call with."""
+        path = {"id": self.own_key_id}
+        return self._parsed(DESCRIBE_KEY, KeyRecord, self._transport.send(DESCRIBE_KEY, path=path))
+
     def list_roles(self) -> list[RoleRecord]:
         """Every role of the account."""
         found = (role for page in self._pages(LIST_ROLES, MORE_ROLES, RolePage) for role in page.roles)

@@ -9,7 +9,7 @@ from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
 from reconciler.model.mark import Mark
 from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
-from reconciler.providers.base import ConnectionSettings, Issued, Verification
+from reconciler.providers.base import ConnectionSettings, Evidence, Issued, OwnCredential, Verification
 from reconciler.providers.by_api import SessionByApi
 from reconciler.providers.pacing import Pacer
 from reconciler.providers.trend_cloud_one import mapping
@@ -47,6 +47,19 @@ class Session(SessionByApi):
             levels=tuple(mapping.observed_level(role) for role in roles),
             keys=tuple(mapping.observed_key(key) for key in keys),
             own_key_id=self._client.own_key_id,
+        )
+
+    def own_credential(self) -> OwnCredential:
+        """The key's role, by its id. One call. Keys of this product have no end (T11)."""
+        own = self._client.own_key()
+        limited = ", ".join([*(own.allowedIPs or ()), *(own.allowedCIDRs or ())])
+        return OwnCredential(
+            evidence=Evidence.DOCUMENTED,
+            source="T11",
+            key_id=own.id,
+            tells_expiry=True,
+            roles=(own.roleID,) if own.roleID else (),
+            remark=f"it may be used from {limited} only" if limited else "",
         )
 
     def create_level(self, name: str, fields: Fields, mark: Mark) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from reconciler.model.names import Kind
-from reconciler.providers.base import Capabilities, Capability, Evidence, Expiry, How, Operation, Rate, Traits
+from reconciler.providers.base import Capabilities, Capability, Evidence, Expiry, How, Operation, OwnKey, Rate, Traits
 
 _D, _C, _I = Evidence.DOCUMENTED, Evidence.OBSERVED, Evidence.ASSUMED
 _NO_LEVELS: Final = "how roles are made is not published: make one in the console, refer to it with {existing: NAME}"
@@ -57,4 +57,9 @@ CAPABILITIES: Final = Capabilities(
     rate=Rate(300, 60.0, _I, "T17"),  # the window is documented, the quota is not published
     credential_fields=(frozenset({"token"}), frozenset({"token", "keyId"})),
     traits=Traits(kinds=frozenset({Kind.API_KEY}), regenerates_in_place=False, expiry=Expiry.ROUNDED),
+    own_key=OwnKey(
+        too_much_to_plan=frozenset({"Master Administrator"}),
+        too_much=frozenset({"Master Administrator"}),
+        advice="make a role that may view API keys to plan, and configure them to apply (assumed: it is not published)",
+    ),
 )

@@ -153,6 +153,14 @@ class Client:
             raise RetryLater(what, hint="keys were made or deleted meanwhile: run again")
         return list(found.values())
 
+    def own_key(self) -> KeyRecord | None:
+        """The key that we call with; None where its id is not stored beside the token. One call either way."""
+        if self.own_key_id is None:
+            self._transport.send(CONNECT)
+            return None
+        path = {"id": self.own_key_id}
+        return self._parsed(DESCRIBE_KEY, KeyRecord, self._transport.send(DESCRIBE_KEY, path=path))
+
     def list_roles(self) -> list[str]:
         """The names of all roles; none where we may not ask for them."""
         problem: ContractBroken

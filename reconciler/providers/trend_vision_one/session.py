@@ -11,10 +11,11 @@ from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
 from reconciler.model.mark import Mark
 from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
-from reconciler.providers.base import ConnectionSettings, Issued, Verification
+from reconciler.providers.base import ConnectionSettings, Evidence, Issued, OwnCredential, Verification
 from reconciler.providers.by_api import SessionByApi
 from reconciler.providers.naming import vendor_name
 from reconciler.providers.pacing import Pacer
+from reconciler.providers.times import from_text
 from reconciler.providers.trend_vision_one import mapping
 from reconciler.providers.trend_vision_one.client import PAGE, Client
 
@@ -59,6 +60,23 @@ class Session(SessionByApi):
             levels=tuple(map(mapping.observed_role, roles)),
             keys=tuple(map(mapping.observed_key, keys)),
             own_key_id=self._client.own_key_id,
+        )
+
+    def own_credential(self) -> OwnCredential:
+        """The key's role and end, if its id is stored beside the token. One call."""
+        own = self._client.own_key()
+        if own is None:
+            remark = (
+                "the API does not say which key calls: store its keyId beside the token, and its role and end are told"
+            )
+            return OwnCredential(Evidence.DOCUMENTED, "T14", remark=remark)
+        return OwnCredential(
+            evidence=Evidence.DOCUMENTED,
+            source="T14, T16",
+            key_id=own.id,
+            tells_expiry=True,
+            expires=from_text(own.expiredDateTime),
+            roles=(own.role,) if own.role else (),
         )
 
     def create_level(self, name: str, fields: Fields, mark: Mark) -> NoReturn:  # noqa: ARG002  the protocol's

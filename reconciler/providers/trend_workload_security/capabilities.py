@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.providers.base import Capabilities, Capability, Evidence, How, Operation, Rate
+from reconciler.providers.base import Capabilities, Capability, Evidence, How, Operation, OwnKey, Rate
 
 _D, _C, _I = Evidence.DOCUMENTED, Evidence.OBSERVED, Evidence.ASSUMED
 
@@ -80,10 +80,30 @@ _HIGH_RISK: Final = (
     "platformRights.updateRights.canDeleteSoftware",
 )
 
+_KEYS: Final = "platformRights.apikeyRights."
+_ROLES: Final = "platformRights.administratorRoleRights."
+_TO_PLAN: Final = frozenset({f"{_KEYS}canViewApiKeys", f"{_ROLES}canViewAdministratorRoles"})
+_TO_APPLY: Final = _TO_PLAN | {
+    f"{_KEYS}canCreateNewApiKeys",
+    f"{_KEYS}canEditApiKeyProperties",
+    f"{_KEYS}canDeleteApiKeys",
+    f"{_ROLES}canCreateNewAdministratorRoles",
+    f"{_ROLES}canEditAdministratorRoleProperties",
+    f"{_ROLES}canDeleteAdministratorRoles",
+}
+_OWN_KEY: Final = OwnKey(
+    plan=_TO_PLAN,
+    apply=_TO_APPLY,
+    harmless=("*.canView*",),
+    advice="make a role for it (Administration, User Management, Roles) with just the rights that it needs; "
+    "Auditor will do for planning",
+)
+
 CAPABILITIES: Final = Capabilities(
     fields=_FIELDS,
     operations=_OPERATIONS,
     rate=Rate(500, 60.0, _D, "T4"),
     credential_fields=(frozenset({"secretKey"}), frozenset({"apiKey"})),
     high_risk=_HIGH_RISK,
+    own_key=_OWN_KEY,
 )

@@ -144,12 +144,12 @@ class Client:
         """Every administrator role that meets all criteria, by rising ID."""
         return list(self._search(SEARCH_ROLES, RolePage, "roles", criteria))
 
-    def current_key_id(self) -> int | None:
-        """The ID of the key that we call with; None where the vendor does not say (an account's key, a console session)."""
+    def current_key(self) -> CurrentKey | None:
+        """The key that we call with; None where the vendor does not say (an account's key, a console session)."""
         if self._by_account:
             return None
         try:
-            return self._parsed(CURRENT_KEY, CurrentKey, self._transport.send(CURRENT_KEY)).ID
+            return self._parsed(CURRENT_KEY, CurrentKey, self._transport.send(CURRENT_KEY))
         except (NotPermitted, NotFound):
             return None
 

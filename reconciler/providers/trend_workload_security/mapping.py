@@ -167,6 +167,11 @@ def key_to_update(changed: Fields, level_id: str | None, mark: Mark) -> dict[str
     return body
 
 
+def granted(role: RoleRecord) -> frozenset[str]:
+    """Every right of a role: `platformRights.apikeyRights.canViewApiKeys`."""
+    return frozenset(".".join(path) for path in _paths(role.rights or {}))
+
+
 def unknown_rights(level: Observed) -> tuple[_Path, ...]:
     """Paths of granted rights that are not in the contract: a newer server has them, and somebody granted them."""
     return tuple(path for path in _paths(level.fields["permissions"]) if path not in _KNOWN)

@@ -72,3 +72,5 @@ class CurrentKey(_Record):
     """The key that a call was authenticated with, as far as we ask for it."""
 
     ID: _Id
+    expiryDate: int | None = None
+    roleID: int | None = None

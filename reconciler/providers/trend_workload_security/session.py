@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from reconciler.errors import NotPermitted
 from reconciler.model.credential import Credential
 from reconciler.model.mark import Mark
 from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
-from reconciler.providers.base import ConnectionSettings, Issued, Verification
+from reconciler.providers.base import ConnectionSettings, Evidence, Issued, OwnCredential, Verification
 from reconciler.providers.by_api import SessionByApi
 from reconciler.providers.pacing import Pacer
+from reconciler.providers.times import from_milliseconds
 from reconciler.providers.trend_workload_security import mapping
 from reconciler.providers.trend_workload_security.client import PAGE, Client
+from reconciler.providers.trend_workload_security.records import RoleRecord
 
 
 class Session(SessionByApi):
@@ -43,13 +46,39 @@ class Session(SessionByApi):
         """List keys and roles, and find out which key is ours."""
         keys = self._client.search_keys()
         roles = self._client.search_roles()
-        own = self._client.current_key_id()
+        own = self._client.current_key()
         levels = tuple(mapping.observed_level(role) for role in roles)
         self._unknown_rights = {level.vendor_id: mapping.unknown_rights(level) for level in levels}
         return ObservedTenant(
             levels=levels,
             keys=tuple(mapping.observed_key(key) for key in keys),
-            own_key_id=str(own) if own is not None else None,
+            own_key_id=str(own.ID) if own is not None else None,
+        )
+
+    def own_credential(self) -> OwnCredential:
+        """Which key is ours, when it ends, and every right of its role. Two calls."""
+        own, remark = self._client.current_key(), ""
+        role: RoleRecord | None = None
+        try:
+            roles = self._client.search_roles()
+            role = next((one for one in roles if own is not None and own.roleID == one.ID), None)
+        except NotPermitted:
+            remark = (
+                "its role cannot be read: it lacks platformRights.administratorRoleRights.canViewAdministratorRoles"
+            )
+        if own is None:
+            return OwnCredential(
+                Evidence.DOCUMENTED, "T1, T5", remark=remark or "an account's key cannot ask about itself"
+            )
+        return OwnCredential(
+            evidence=Evidence.DOCUMENTED,
+            source="T1",
+            key_id=str(own.ID),
+            tells_expiry=True,
+            expires=from_milliseconds(own.expiryDate),
+            roles=(role.name,) if role is not None else (),
+            permissions=mapping.granted(role) if role is not None else None,
+            remark=remark,
         )
 
     def create_level(self, name: str, fields: Fields, mark: Mark) -> str:

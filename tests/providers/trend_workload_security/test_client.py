@@ -210,19 +210,21 @@ def test_a_role_that_lacks_rights(trend: Trend, connect: Callable[..., Client]) 
     with pytest.raises(NotPermitted, match="Not authorized"):
         client.search_keys()
     trend.faults.inject("forbidden")
-    assert client.current_key_id() is None
+    assert client.current_key() is None
 
 
 def test_the_own_key_is_known(trend: Trend, client: Client) -> None:
     """The key in use can be told from the others."""
-    assert client.current_key_id() == next(key["ID"] for key in trend.keys() if key["keyName"] == "bootstrap")  # noqa: SIM118
+    own = client.current_key()
+    assert own is not None
+    assert next(key["ID"] for key in trend.keys() if key["keyName"] == "bootstrap") == own.ID  # noqa: SIM118
 
 
 def test_an_account_key_cannot_manage_keys(trend: Trend, connect: Callable[..., Client]) -> None:
     """It may read roles; for keys the error says which credential would do."""
     client = connect(trend.endpoint, apiKey=trend.add_account_key())
     assert client.search_roles()
-    assert client.current_key_id() is None
+    assert client.current_key() is None
     with pytest.raises(ReconcilerError, match="secretKey") as caught:
         client.search_keys()
     assert isinstance(caught.value, NotPermitted)
