@@ -24,6 +24,7 @@ from reconciler.plan.observe import Access
 from reconciler.plan.run import Planned, plan_all
 from reconciler.plan.target import Target, narrow, refuse_unknown, tenants
 from reconciler.policy.guardrails import check, spread_rotations
+from reconciler.providers.base import ConnectionSettings
 
 if TYPE_CHECKING:
     from reconciler.manifest import Cache
@@ -50,7 +51,7 @@ def access(
     for warning in estate.warnings:  # each says itself that it is one, and where
         click.echo(warning, err=True)
     with (
-        _judged(estate, folder, trusted_ref, trust_endpoints=trust_endpoints) as judged,
+        as_trusted(estate, folder, trusted_ref, trust_endpoints=trust_endpoints) as judged,
         connected(judged, identity, trust_endpoints=trust_endpoints) as run,
     ):
         yield run
@@ -64,14 +65,14 @@ def without_manifests(
     from reconciler.manifest.alone import load_settings
 
     with (
-        _judged(load_settings(folder), folder, trusted_ref, trust_endpoints=False, manifests=False) as judged,
+        as_trusted(load_settings(folder), folder, trusted_ref, trust_endpoints=False, manifests=False) as judged,
         connected(judged, identity, trust_endpoints=trust_endpoints) as run,
     ):
         yield run
 
 
 @contextmanager
-def _judged(
+def as_trusted(
     estate: Estate, folder: Path, ref: str | None, *, trust_endpoints: bool, manifests: bool = True
 ) -> Iterator[Estate]:
     """The estate as the trusted revision lets it be, for as long as the copy of its CA file is there.
@@ -145,20 +146,14 @@ def outcome_of_plan(
 @contextmanager
 def connected(estate: Estate, identity: Literal["plan", "apply"], *, trust_endpoints: bool) -> Iterator[Access]:
     """Log in to the estate's Vault, and log out at the end."""
-    from reconciler.providers.base import ConnectionSettings
     from reconciler.vault.connection import Vault
     from reconciler.vault.secrets import SecretStore
     from reconciler.vault.state import StateStore
 
     vault = Vault.connect(
-        estate.vault, identity=identity, environ=os.environ, timeout=_vault_timeout(estate), sleep=sleep
+        estate.vault, identity=identity, environ=os.environ, timeout=vault_timeout(estate), sleep=sleep
     )
-    settings = ConnectionSettings(
-        write=identity == "apply",
-        timeout=estate.timeouts.call,
-        sleep=sleep,
-        ca_cert=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or True,
-    )
+    settings = vendor_settings(estate, write=identity == "apply")
     with vault:  # at its end a token that we logged in for is revoked
         yield Access(
             estate=estate,
@@ -169,6 +164,16 @@ def connected(estate: Estate, identity: Literal["plan", "apply"], *, trust_endpo
             environ=os.environ,
             trust_endpoints=trust_endpoints,
         )
+
+
+def vendor_settings(estate: Estate, *, write: bool) -> ConnectionSettings:
+    """How vendors are called."""
+    return ConnectionSettings(
+        write=write,
+        timeout=estate.timeouts.call,
+        sleep=sleep,
+        ca_cert=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or True,
+    )
 
 
 @contextmanager
@@ -184,7 +189,7 @@ def told_in(output_format: str) -> Iterator[None]:
         raise
 
 
-def _vault_timeout(estate: Estate) -> float:
+def vault_timeout(estate: Estate) -> float:
     """A call to Vault, like one to a vendor, must not outlive the lease; five seconds it may always take."""
     return min(max(estate.timeouts.call, 5.0), 30.0)
 

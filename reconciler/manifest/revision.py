@@ -21,6 +21,8 @@ from typing import Final
 from reconciler.errors import InvalidInput, foreign, printable
 from reconciler.manifest.source import MAX_BYTES, shown
 
+OLDEST_GIT: Final = (2, 30)
+"""The first whose `rev-parse` knows `--end-of-options`."""
 TIMEOUT: Final = 30.0
 """Seconds that one call of git may take."""
 _INHERITED: Final = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR")
@@ -94,6 +96,14 @@ def read_revision(folder: Path, ref: str) -> Revision:
     tree = _hash(_git(top, "rev-parse", "--verify", "--end-of-options", f"{commit}:{'' if inside == '.' else inside}",
                       failed=lambda _: _no_folder(ref, inside)))  # fmt: skip
     return Revision(ref, commit, dict(_files(_git(top, "ls-tree", "-r", "-z", "-l", tree))), top)
+
+
+def git_version() -> str | None:
+    """`2.39.5`; None if there is no git that runs."""
+    try:
+        return _git(Path("/"), "version").decode(errors="replace").strip().removeprefix("git version ")
+    except InvalidInput:
+        return None
 
 
 def _check_name(ref: str) -> None:

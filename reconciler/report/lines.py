@@ -20,6 +20,7 @@ _GUIDE: Final = 4
 _GAP: Final = 2
 _ASCII: Final = str.maketrans({
     "·": "-", "→": "->", "±": "+-", "↻": "@", "⚒": "*", "×": "x", "○": "o", "…": "...", "─": "-", "«": '"', "»": '"',
+    "✔": "+", "✘": "x",
 })  # fmt: skip
 
 
@@ -30,6 +31,28 @@ def prose(console: Console, line: Text) -> None:
     """
     for one in _fitting(console, line, console.width).split("\n"):
         _raw(console, one)
+
+
+def hanging(console: Console, head: Text, body: Text, below: int | None = None) -> None:
+    """Print a head and a sentence beside it, whose further lines begin where its first one does.
+
+    `below`: the sentence gets lines of its own, so many columns in, at a terminal that is too narrow for both.
+    """
+    if not console.is_terminal:
+        _raw(console, Text.assemble(head, body))
+        return
+    indent = head.cell_len if below is None else below
+    if below is not None:
+        _raw(console, head)
+        head = Text(" " * below)
+    for line in _fitting(console, body, console.width - indent).split("\n"):
+        _raw(console, Text.assemble(head, line))
+        head = Text(" " * indent)
+
+
+def whole(console: Console, line: Text) -> None:
+    """Print a line as it is, for people to copy: a terminal that is too narrow breaks it by itself."""
+    _raw(console, line)
 
 
 def tree(console: Console, item: Tree) -> None:

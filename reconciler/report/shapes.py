@@ -227,6 +227,38 @@ class ValidateData(TypedDict):
 
 
 @_closed
+class CheckData(TypedDict):
+    """What one check of a set-up came to."""
+
+    check: Annotated[str, Field(pattern="^doctor/[a-z-]+$")]
+    """Which check it is of; the names do not change."""
+    result: Literal["ok", "warning", "problem", "skipped"]
+    tenant: str | None
+    """None: it is about all of them."""
+    found: str
+    """What was found, in a sentence; of a skipped check, why."""
+    mend: str
+    """What to do about it; may be empty."""
+    text: list[str]
+    """Lines to copy: commands, or a policy's rule."""
+    facts: dict[str, Any]
+    """The same for machines; each check has its own."""
+
+
+@_closed
+class DoctorData(TypedDict):
+    """What `doctor --format json` prints."""
+
+    format: _Format
+    estate: Annotated[str | None, Field(description="The estate's UUID; None: reconciler.yaml cannot be read.")]
+    identity: Literal["plan", "apply"]
+    exitCode: _ExitCode
+    counts: dict[Literal["ok", "warning", "problem", "skipped"], int]
+    """How many results there are of each kind."""
+    results: list[CheckData]
+
+
+@_closed
 class FailureData(TypedDict):
     """What any command prints with `--format json` when an error ends it before it has anything else to say."""
 
@@ -241,6 +273,7 @@ SHAPES: Final[Mapping[str, tuple[Any, str]]] = {
     "plan": (PlanData, "reconciler plan --format json"),
     "apply": (ApplyData, "reconciler apply --format json"),
     "validate": (ValidateData, "reconciler validate --format json"),
+    "doctor": (DoctorData, "reconciler doctor --format json"),
     "failure": (FailureData, "an error that ends a command, with --format json"),
 }
 """By the name in `schemas/report.NAME.schema.json`: the type, and a title."""

@@ -83,6 +83,7 @@ class Vault:
         import hvac.adapters  # type: ignore[import-untyped]  # noqa: PLC0415  a quarter of a second
 
         self.address = target.address
+        self.namespace = target.namespace
         self.identity: Identity = identity
         self._server = failures.Server(target.address, given_by)
         self._adapter = hvac.adapters.RawAdapter(
@@ -126,6 +127,20 @@ class Vault:
             vault.close()
             raise
         return vault
+
+    @classmethod
+    def anonymous(
+        cls,
+        config: VaultConfig,
+        *,
+        identity: Identity,
+        environ: Mapping[str, str],
+        timeout: float = 30.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Self:
+        """The same without a token: enough to ask after the server's health. Makes no call; raises InvalidInput."""
+        target = settings.resolve(config, environ)
+        return cls(target, identity, timeout=timeout, sleep=sleep, given_by=_giver(environ))
 
     def _become(self, login: auth.Login) -> None:
         self._login = login

@@ -16,6 +16,7 @@ import click
 
 from reconciler.cli.group import COMMANDS, group
 from reconciler.cli.providers import markdown, overview, sheets
+from reconciler.doctor.catalogue import CHECKS
 from reconciler.manifest import load_estate
 from reconciler.manifest.explain import Explanation, explain
 from reconciler.model.outcome import ExitCode
@@ -103,6 +104,12 @@ def commands() -> str:
     return "\n".join(["| command | purpose |", "|---|---|", *rows])
 
 
+def doctor() -> str:
+    """Every check of a set-up."""
+    rows = [f"| `{check.id}` | {check.subject} | {_cell(check.question)} |" for check in CHECKS.values()]
+    return "\n".join(["| check | about | question |", "|---|---|---|", *rows])
+
+
 MAKERS: dict[str, Callable[..., str]] = {
     "manifest": manifest,
     "provider": provider,
@@ -110,6 +117,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "exit-codes": exit_codes,
     "all-exit-codes": all_exit_codes,
     "commands": commands,
+    "doctor": doctor,
 }
 
 

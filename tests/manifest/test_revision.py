@@ -258,3 +258,12 @@ def test_nobody_runs_git_unasked() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_which_git_this_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its version, or nothing where there is none."""
+    found = revision.git_version()
+    assert found is not None
+    assert found[0].isdigit()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert revision.git_version() is None
