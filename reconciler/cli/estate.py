@@ -115,7 +115,7 @@ def _refuse_unvouched(estate: TrustedEstate) -> None:
 def with_trusted(document: dict[str, Any], estate: Estate) -> dict[str, Any]:
     """A command's answer, with the trusted revision and what differs from it where one was asked for."""
     if isinstance(estate, TrustedEstate):
-        found = [{"subject": one.subject, "message": str(one)} for one in estate.differences]
+        found = [{"rule": one.rule, "subject": one.subject, "message": str(one)} for one in estate.differences]
         document = {**document, "trusted": {"ref": estate.ref, "commit": estate.commit, "findings": found}}
     return document
 
@@ -197,16 +197,28 @@ def vault_timeout(estate: Estate) -> float:
 def make_plan(run: Access, targets: Sequence[str], allowed: Sequence[str] = ()) -> tuple[Planned, tuple[Finding, ...]]:
     """Plan the chosen tenants, check the guardrails over everything in them, then narrow to the targets.
 
+    Policies are held against every key of the estate: what is not a target is no way around them.
+
     `allowed` names findings (`RULE:TENANT`) that do not stop this run; InvalidInput for one that nothing was found of.
     """
     parsed = [Target.parse(text) for text in targets]
     chosen = tenants(run.estate.tenants, parsed)
     planned = plan_all(run, chosen)
-    findings = without_allowed(check(planned.plans, run.estate.limits), allowed)
+    findings = without_allowed((*check(planned.plans, run.estate.limits), *_violations(run, planned)), allowed)
     for item in planned.readable:
         refuse_unknown(item.tenant.desired, item.plan, parsed)
     spread = spread_rotations(planned.plans, run.estate.limits.rotations)
     return planned.with_plans([narrow(plan, parsed) for plan in spread]), findings
+
+
+def _violations(run: Access, planned: Planned) -> tuple[Finding, ...]:
+    """What the policies say of every key of the estate, whether its tenant was planned or not."""
+    if not run.estate.policies:
+        return ()
+    from reconciler.policy.evaluate import judge
+
+    plans = {plan.tenant: plan for plan in planned.plans}
+    return judge(run.estate.tenants, run.estate.policies, run.vault.now(), plans)
 
 
 def without_allowed(findings: Sequence[Finding], allowed: Sequence[str]) -> tuple[Finding, ...]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command(
     "explain",
     epilog=exit_codes(
-        {ExitCode.DONE: "explained", ExitCode.ERROR: "there is no such field or provider, or wrong usage"}
+        {ExitCode.DONE: "explained", ExitCode.ERROR: "there is no such field, rule or provider, or wrong usage"}
     ),
 )
 @click.argument("path", required=False)
@@ -35,7 +35,14 @@ def command(path: str | None, provider: str | None) -> ExitCode:
     reconciler explain ApiKey
     reconciler explain ApiKey.spec.rotation
     reconciler explain AccessLevel.spec.permissions --provider trend-workload-security
+    reconciler explain policy/
+    reconciler explain policy/ip-restriction
+
+    `policy/` lists the built-in rules of policies, and `policy/ID` explains one of them.
     """
+    if path is not None and path.startswith("policy/"):
+        click.echo("\n".join(_rules(path.removeprefix("policy/"))))
+        return ExitCode.DONE
     from reconciler.manifest.explain import explain, kinds
     from reconciler.providers import registry
 
@@ -67,6 +74,35 @@ def _page(found: Explanation, providers: tuple[str, ...]) -> Iterator[str]:
     if found.provided:
         names = ", ".join(providers) or "none is installed"
         yield f"\nThe provider defines what is below: --provider NAME shows it ({names})."
+
+
+def _rules(id_: str) -> Iterator[str]:
+    """One built-in rule, or all of them."""
+    from reconciler.errors import InvalidInput
+    from reconciler.manifest.policies import pack
+    from reconciler.policy.evaluate import asks_plan, said
+    from reconciler.suggest import did_you_mean
+
+    known = {rule.id: rule for rule in pack()}
+    if not id_:
+        width = max(map(len, known))
+        yield from (f"  policy/{rule.id:<{width}}  {rule.description}" for rule in known.values())
+        yield "\n'reconciler explain policy/ID' goes on from here. spec.policy.builtin in reconciler.yaml switches them on."
+        return
+    if id_ not in known:
+        hint = did_you_mean(id_, known) or "'reconciler explain policy/' lists them"
+        raise InvalidInput(f"there is no built-in rule {id_!r}", hint=hint)
+    rule = known[id_]
+    yield f"policy/{rule.id}  (built-in rule{', told by plan and apply only' if asks_plan(rule) else ''})"
+    yield f"\n  {rule.description}\n"
+    facts = [
+        ("For", rule.match),
+        ("Assert", rule.assertion),
+        ("Mend", rule.hint),
+        ("Source", rule.reference),
+        *(("Param", f"{name}: {said(value)}") for name, value in rule.params.items()),
+    ]
+    yield from (f"  {name + ':':<9} {value}" for name, value in facts if value)
 
 
 def _table(fields: tuple[Explanation, ...]) -> Iterator[str]:

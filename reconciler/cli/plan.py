@@ -28,7 +28,7 @@ from reconciler.model.outcome import ExitCode, combine
             ExitCode.DONE: "planned; with --detailed-exitcode: in sync",
             ExitCode.ERROR: "error (bad manifest, Vault failure, wrong usage, no tenant could be read)",
             ExitCode.PENDING: "with --detailed-exitcode: changes are pending",
-            ExitCode.STOPPED: "a guardrail would stop the apply",
+            ExitCode.STOPPED: "a policy or a guardrail would stop the apply",
             ExitCode.PARTIAL: "tenants could not be read, or objects are blocked; the rest is planned",
             ExitCode.HANDOFF: "with --detailed-exitcode: nothing is pending but handoffs that are open",
         }
@@ -81,4 +81,5 @@ def command(
             saved.save(out, run.estate, planned.plans, datetime.now(UTC))
         codes = plan_codes(planned, findings, detailed=detailed_exitcode)
         output.write(terminal, outcome_of_plan(run.estate, planned, findings, codes))
-    return combine([*codes.values(), *(ExitCode.ERROR for _ in planned.unreadable)])
+    stopped = [ExitCode.STOPPED for one in findings if one.denies]  # also of tenants that are no target
+    return combine([*codes.values(), *(ExitCode.ERROR for _ in planned.unreadable), *stopped])

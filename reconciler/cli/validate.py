@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,16 +36,35 @@ def command(terminal: Terminal, path: Path, no_cache: bool, output: Output) -> E
 
     PATH is a file or a folder, by default the current one. Within an estate (a folder with a reconciler.yaml, or below
     one) references may point to anything in it. Nothing but the files is read: no vendor and no Vault is called.
+
+    Keys are held against the estate's policies, as far as that needs no plan; what they violate is a warning here.
     """
     from reconciler.manifest import open_cache, validate
 
     with output.telling():
-        report = validate(path, cache=None if no_cache else open_cache(os.environ))
+        report = _with_policies(validate(path, cache=None if no_cache else open_cache(os.environ)))
         if output.for_people and not output.files:  # most runs: nothing else is imported for them
             click.echo(_text(report))
         else:
             output.write(terminal, outcome(report))
     return ExitCode.ERROR if report.errors else ExitCode.DONE
+
+
+def _with_policies(report: Report) -> Report:
+    """The report with what policies say of its files, as far as that can be told without any call: as warnings."""
+    if not report.policies or report.errors:
+        return report
+    from reconciler.manifest.problems import Problem, Severity
+    from reconciler.policy.evaluate import judge
+
+    problems = list(report.problems)
+    for finding in judge(report.tenants, report.policies, datetime.now(UTC)):
+        if finding.source is not None and finding.source.file in report.names:
+            what = f"{finding.rule}: {finding.where}: {finding.message}{' (plan denies it)' if finding.denies else ''}"
+            problems.append(
+                Problem(finding.source, what, finding.hint, finding.where, Severity.WARNING, code=finding.rule)
+            )
+    return replace(report, problems=tuple(sorted(problems, key=lambda problem: problem.order)))
 
 
 def _text(report: Report) -> str:

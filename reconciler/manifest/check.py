@@ -30,7 +30,6 @@ from reconciler.suggest import did_you_mean
 
 Path = tuple[str | int, ...]
 
-_LATER: Final = ("Policy", "Waiver")
 _PATTERNS: Final = {
     NAME_PATTERN: "is {value}, which is no name|"
     "at most 63 lower-case letters, digits, '-' and '.'; a letter or digit at both ends",
@@ -177,10 +176,6 @@ def _kind_problem(value: Any) -> Finding:
     kind = value.get("kind")
     if kind is None:
         return Finding((), "the kind is missing", f"kind is one of {', '.join(_MODELS)}", "missing-field")
-    if isinstance(kind, str) and kind in _LATER:
-        return Finding(
-            ("kind",), f"the kind {kind} is not part of this version", f"there are {', '.join(_MODELS)}", "unknown-kind"
-        )
     known = f"kind is one of {', '.join(_MODELS)}"
     if not isinstance(kind, str):
         return Finding(("kind",), f"kind must be a text, not {shown(kind)}", known, "type")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from reconciler.manifest import models
 from reconciler.manifest.models.tenant import DEFAULT_GRACE, Adopt
 from reconciler.model.desired import (
+    NO_TEXTS,
     Approval,
     CredentialRef,
     KeyState,
@@ -25,7 +26,8 @@ from reconciler.model.desired import (
     Unmanaged,
     VaultPath,
 )
-from reconciler.model.names import Kind
+from reconciler.model.names import Kind, ObjectId
+from reconciler.model.policy import Waiver
 
 
 @dataclass(slots=True)
@@ -104,6 +106,8 @@ class LevelDraft(ObjectDraft):
     permissions: Mapping[str, Any]
     protect: bool
     previous_names: tuple[str, ...]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
     kind: Kind = Kind.ACCESS_LEVEL
     locked: bool = False
 
@@ -128,6 +132,25 @@ class KeyDraft(ObjectDraft):
     scope: str | Mapping[str, Any] | None
     previous_names: tuple[str, ...]
     reissue_after: datetime | None
+    labels: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+    annotations: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+
+
+@dataclass(slots=True)
+class PolicyDraft:
+    """A policy: its rules as the manifest has them, for their expressions are still to be checked."""
+
+    place: Place
+    name: str
+    rules: list[models.RuleSpec]
+
+
+@dataclass(slots=True)
+class WaiverDraft:
+    """A waiver, and what it is called."""
+
+    place: Place
+    waiver: Waiver
 
 
 @dataclass(slots=True)
@@ -140,6 +163,8 @@ class Drafts:
     scopes: list[ScopeDraft] = field(default_factory=list)
     shared: list[SharedDraft] = field(default_factory=list)
     approvals: list[ApprovalDraft] = field(default_factory=list)
+    policies: list[PolicyDraft] = field(default_factory=list)
+    waivers: list[WaiverDraft] = field(default_factory=list)
 
     def add(self, manifest: models.Manifest, place: Place) -> None:
         """Draft a manifest of any kind but the Estate, which is no draft, and the key, which `records` drafts."""
@@ -147,13 +172,17 @@ class Drafts:
             case models.Tenant():
                 self.tenants.append(_tenant(manifest, place))
             case models.AccessLevel():
-                self.levels.append(LevelDraft(*_frame(manifest, place), *_access_level(manifest)))
+                self.levels.append(_access_level(manifest, place))
             case models.ServiceUser():
-                self.levels.append(LevelDraft(*_frame(manifest, place), *_service_user(manifest)))
+                self.levels.append(_service_user(manifest, place))
             case models.Scope():
                 self.scopes.append(ScopeDraft(*_frame(manifest, place), manifest.spec.scope))
             case models.Approval():
                 self.approvals.append(_approval(manifest, place))
+            case models.Policy():
+                self.policies.append(PolicyDraft(place, manifest.metadata.name, manifest.spec.rules))
+            case models.Waiver():
+                self.waivers.append(WaiverDraft(place, _waiver(manifest, place)))
             case models.NetworkList():
                 self.shared.append(_shared(manifest, place, tuple(manifest.spec.networks)))
             case models.EndpointMap():  # pragma: no branch  the other two are not for here
@@ -227,15 +256,26 @@ def _frame(
     )
 
 
-def _access_level(manifest: models.AccessLevel) -> tuple[Mapping[str, Any], bool, tuple[str, ...]]:
-    spec = manifest.spec
-    return spec.permissions, spec.protect, tuple(manifest.metadata.previous_names or ())
+def _access_level(manifest: models.AccessLevel, place: Place) -> LevelDraft:
+    spec, metadata = manifest.spec, manifest.metadata
+    names = tuple(metadata.previous_names or ())
+    return LevelDraft(
+        *_frame(manifest, place), spec.permissions, spec.protect, names, metadata.labels, metadata.annotations
+    )
 
 
-def _service_user(manifest: models.ServiceUser) -> tuple[Mapping[str, Any], bool, tuple[str, ...], Kind, bool]:
-    spec = manifest.spec
-    names = tuple(manifest.metadata.previous_names or ())
-    return {"groups": spec.groups}, spec.protect, names, Kind.SERVICE_USER, spec.state is models.UserState.LOCKED
+def _service_user(manifest: models.ServiceUser, place: Place) -> LevelDraft:
+    spec, metadata = manifest.spec, manifest.metadata
+    return LevelDraft(
+        *_frame(manifest, place),
+        {"groups": spec.groups},
+        spec.protect,
+        tuple(metadata.previous_names or ()),
+        metadata.labels,
+        metadata.annotations,
+        Kind.SERVICE_USER,
+        spec.state is models.UserState.LOCKED,
+    )
 
 
 def _approval(manifest: models.Approval, place: Place) -> ApprovalDraft:
@@ -246,3 +286,10 @@ def _approval(manifest: models.Approval, place: Place) -> ApprovalDraft:
         (kind, name), vendor_id = models.read_object(spec.object), ""
     approval = Approval(kind, name, spec.until, place.source, vendor_id, spec.reason.strip())
     return ApprovalDraft(place, metadata.name, metadata.tenant, None, metadata.owner, approval.reason, approval)
+
+
+def _waiver(manifest: models.Waiver, place: Place) -> Waiver:
+    metadata, spec = manifest.metadata, manifest.spec
+    wanted = ObjectId.parse(spec.object)
+    reason = spec.reason.strip()
+    return Waiver(metadata.name, spec.rule, metadata.tenant, wanted, reason, spec.approver, spec.until, place.source)

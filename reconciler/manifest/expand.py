@@ -99,6 +99,8 @@ class Expansion:
                 kind=draft.kind,
                 locked=draft.locked,
                 previous_names=draft.previous_names,
+                labels=draft.labels,
+                annotations=draft.annotations,
             )
             same = (tenant.draft.provider, draft.kind in tenant.traits.kinds)
             if same not in asked and tenant.provider is not None:

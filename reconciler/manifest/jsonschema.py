@@ -32,6 +32,8 @@ _FILES: Final = {
     ManifestKind.NETWORK_LIST: "network-list",
     ManifestKind.ENDPOINT_MAP: "endpoint-map",
     ManifestKind.APPROVAL: "approval",
+    ManifestKind.POLICY: "policy",
+    ManifestKind.WAIVER: "waiver",
 }
 _PROVIDED: Final = (ManifestKind.TENANT, ManifestKind.ACCESS_LEVEL, ManifestKind.API_KEY, ManifestKind.SCOPE)
 """The kinds of which each provider defines a part."""

@@ -207,4 +207,6 @@ def _key(
         draft.place.source,
         draft.previous_names,
         draft.reissue_after,
+        draft.labels,
+        draft.annotations,
     )

@@ -22,6 +22,7 @@ from reconciler.manifest.source import ROOT_FILE, below, find_root, read, resolv
 from reconciler.manifest.supply import supply
 from reconciler.model.desired import DesiredTenant, Source, VaultPath
 from reconciler.model.estate import Estate
+from reconciler.model.policy import NO_POLICIES, Policies
 
 _EMPTY: Final = "empty"
 
@@ -33,6 +34,12 @@ class Report:
     problems: tuple[Problem, ...]
     documents: int
     files: int
+    tenants: tuple[DesiredTenant, ...] = ()
+    """What the whole estate asks for, as far as it could be made out."""
+    policies: Policies = NO_POLICIES
+    """The rules that are on in the estate."""
+    names: frozenset[str] = frozenset()
+    """The files that were looked at, as sources name them."""
 
     @property
     def errors(self) -> int:
@@ -61,7 +68,7 @@ def load_estate(
             raise InvalidManifests(problems)
         settings = loading.settings
         assert settings is not None  # noqa: S101  a missing one is an error above
-        return to_estate(settings, root, tenants, tuple(map(str, problems)))
+        return to_estate(settings, root, tenants, tuple(map(str, problems)), loading.policies)
 
 
 def validate(path: Path, *, now: datetime | None = None, cache: Cache | None = None) -> Report:
@@ -73,8 +80,8 @@ def validate(path: Path, *, now: datetime | None = None, cache: Cache | None = N
     root = find_root(real)
     with _collection_paused():
         loading = _Loading(real if root is None else root, real, now, cache, estate=root is not None)
-        loading.run()
-        return loading.report(real)
+        tenants = loading.run()
+        return loading.report(real, tenants)
 
 
 @contextmanager
@@ -119,6 +126,7 @@ class _Loading:
         self._drafts = drafts.Drafts()
         self._keys = records.Keys()
         self.settings: SettingsDraft | None = None
+        self.policies = NO_POLICIES
         self._settings_broken = False
         self._state: VaultPath | None = None
 
@@ -135,7 +143,17 @@ class _Loading:
         objects = self._drafts.objects
         tenants = Expansion(self._report, self._broken, self._state, self._now).run(self._drafts)
         self._check_estate(objects)
+        if self._drafts.policies or self._drafts.waivers or self._has_policies():
+            from reconciler.manifest.policies import gather  # noqa: PLC0415  only estates with rules need it
+
+            self.policies = gather(self._drafts.policies, self._drafts.waivers, self.settings, self._report)
         return tenants
+
+    def _has_policies(self) -> bool:
+        if self.settings is None:
+            return False
+        chosen = self.settings.manifest.spec.policy
+        return chosen.builtin != "off" or bool(chosen.rules)
 
     # --- reading ---
 
@@ -242,7 +260,7 @@ class _Loading:
                 file.findings = []
         return tuple(sorted(self._problems, key=lambda problem: problem.order))
 
-    def report(self, path: Path) -> Report:
+    def report(self, path: Path, tenants: tuple[DesiredTenant, ...]) -> Report:
         """What is located at or below a path."""
         files = [file for file in self._files if file.real.is_relative_to(path)]
         names = {file.name for file in files}
@@ -253,7 +271,8 @@ class _Loading:
         ]
         if not files and not problems:
             problems.append(_nothing_in(path))
-        return Report(tuple(problems), sum(file.documents for file in files), len(files))
+        documents = sum(file.documents for file in files)
+        return Report(tuple(problems), documents, len(files), tenants, self.policies, frozenset(names))
 
 
 def _nothing_in(path: Path) -> Problem:

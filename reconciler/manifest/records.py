@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -15,7 +16,7 @@ from typing import Any, Final
 from reconciler.manifest import models, reader
 from reconciler.manifest.check import Wrong, check
 from reconciler.manifest.drafts import KeyDraft, ListName, Place
-from reconciler.model.desired import KeyState, LevelRef, Rotation, Strategy
+from reconciler.model.desired import NO_TEXTS, KeyState, LevelRef, Rotation, Strategy
 from reconciler.model.names import Kind
 
 Record = list[Any]
@@ -85,6 +86,8 @@ def record(manifest: models.ApiKey) -> Record:
         spec.scope,
         metadata.previous_names,
         _seconds(spec.reissue_after),
+        metadata.labels or None,
+        metadata.annotations or None,
     ]
 
 
@@ -125,11 +128,12 @@ class Keys:
         self._levels: dict[Any, LevelRef] = {}
         self._rotations: dict[tuple[Any, ...], Rotation] = {}
         self._networks: dict[tuple[str | ListName, ...], tuple[str | ListName, ...]] = {}
+        self._labels: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
 
     def draft(self, said: Record, place: Place) -> KeyDraft:
         """The draft of a key."""
         (name, tenant, selector, owner, description, level, expires, rotation,
-         state, protect, options, networks, scope, previous_names, reissue_after) = said  # fmt: skip
+         state, protect, options, networks, scope, previous_names, reissue_after, labels, annotations) = said  # fmt: skip
         text = self._texts.setdefault
         return KeyDraft(
             place,
@@ -148,7 +152,13 @@ class Keys:
             scope,
             tuple(previous_names) if previous_names else (),
             _moment(reissue_after) if reissue_after is not None else None,
+            self._shared(labels) if labels else NO_TEXTS,
+            self._shared(annotations) if annotations else NO_TEXTS,
         )
+
+    def _shared(self, said: dict[str, str]) -> Mapping[str, str]:
+        """Labels or annotations: equal ones are one mapping."""
+        return self._labels.setdefault(tuple(said.items()), said)
 
     def _level(self, said: Any) -> LevelRef:
         same = said if isinstance(said, str) else tuple(said)

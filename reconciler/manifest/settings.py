@@ -24,6 +24,7 @@ from reconciler.model.estate import (
     VaultAuth,
     VaultConfig,
 )
+from reconciler.model.policy import NO_POLICIES, Policies
 
 
 @dataclass(slots=True)
@@ -35,7 +36,11 @@ class SettingsDraft:
 
 
 def to_estate(
-    settings: SettingsDraft, root: Path, tenants: tuple[DesiredTenant, ...], warnings: tuple[str, ...]
+    settings: SettingsDraft,
+    root: Path,
+    tenants: tuple[DesiredTenant, ...],
+    warnings: tuple[str, ...],
+    policies: Policies = NO_POLICIES,
 ) -> Estate:
     """The estate with defaults applied. A CA file is looked for beside `reconciler.yaml`."""
     spec = settings.manifest.spec
@@ -58,6 +63,7 @@ def to_estate(
         ),
         timeouts=Timeouts(spec.timeouts.call.total_seconds(), spec.timeouts.lease.total_seconds()),
         warnings=warnings,
+        policies=policies,
     )
 
 

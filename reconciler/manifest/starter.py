@@ -38,6 +38,8 @@ spec:
   # than `max`, but `floor` are always allowed. These are the defaults.
   limits:
     deletes: {ratio: 0.3, max: 10, floor: 3}
+  # Keys are held against the built-in rules: `reconciler explain policy/` lists them. `deny` makes them stop a run.
+  policy: {builtin: warn}
 """
 
 _TENANT: Final = """\

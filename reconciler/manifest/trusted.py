@@ -14,16 +14,19 @@ from typing import Any, Final
 
 from reconciler.errors import InvalidInput
 from reconciler.manifest import models, positions, reader
-from reconciler.manifest.check import check
+from reconciler.manifest.check import Finding, Wrong, check, dotted
 from reconciler.manifest.drafts import Drafts, Place, TenantDraft
+from reconciler.manifest.policies import gather
 from reconciler.manifest.revision import Revision, read_revision
 from reconciler.manifest.settings import SettingsDraft, to_estate
 from reconciler.manifest.source import ROOT_FILE, find_root, resolved
 from reconciler.model.desired import Source
 from reconciler.model.estate import Estate
+from reconciler.model.policy import NO_POLICIES, Policies
 
 _ENDINGS: Final = (".yaml", ".yml")
-_KINDS: Final = (b"Tenant", b"EndpointMap")
+_KINDS: Final = (b"Tenant", b"EndpointMap", b"Policy", b"Waiver")
+_MEND: Final = "have it mended there first: nothing is judged while a rule cannot be read"
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -40,13 +43,16 @@ class Trusted:
     maps: Mapping[str, Mapping[str, Any]] | None = None
     """The specs of the EndpointMaps by name, used by tenants or not. None: they were not read, nor were the tenants."""
     tenants: Mapping[str, TenantDraft] = field(default_factory=dict)
+    policies: Policies = NO_POLICIES
+    """The rules that are on in the revision, and its waivers. They are not read leniently: see `read_trusted`."""
 
 
 def read_trusted(folder: Path, ref: str, scratch: Path, *, manifests: bool = True, ca_cert: bool = True) -> Trusted:
     """Read what a revision says of the estate that a folder belongs to. `scratch`: an empty folder for the CA file.
 
     `manifests=False` reads `reconciler.yaml` alone. `ca_cert=False`: the environment names the CA file.
-    InvalidInput if the revision cannot be read, or holds no (valid) estate there. Makes no call.
+    InvalidInput if the revision cannot be read, or holds no (valid) estate there, or a policy or a waiver that is not
+    valid: a rule that is left out would let pass what it is there to deny. Makes no call.
     """
     root = find_root(resolved(folder))
     if root is None:
@@ -56,7 +62,8 @@ def read_trusted(folder: Path, ref: str, scratch: Path, *, manifests: bool = Tru
         what = f"there is no estate in the trusted revision: no file {ROOT_FILE}"
         raise InvalidInput(what, where=revision.place(ROOT_FILE), hint="give the revision that the change goes into")
     [(_, data)] = revision.read([ROOT_FILE])
-    settings = _settings(data, revision, root)
+    draft = _settings(data, revision)
+    settings = to_estate(draft, root, (), ())
     content = b""
     if ca_cert and settings.vault.ca_cert:
         copy, content = _ca_cert(Path(settings.vault.ca_cert), revision, root, scratch)
@@ -65,17 +72,23 @@ def read_trusted(folder: Path, ref: str, scratch: Path, *, manifests: bool = Tru
     if not manifests:
         return found
     drafts = _drafts(revision)
+    policies = gather(drafts.policies, drafts.waivers, draft, _refuse)
     maps = {one.name: one.content for one in drafts.shared if one.kind is models.ManifestKind.ENDPOINT_MAP}
-    return replace(found, maps=maps, tenants={one.name: one for one in drafts.tenants})
+    return replace(found, maps=maps, tenants={one.name: one for one in drafts.tenants}, policies=policies)
 
 
-def _settings(data: bytes, revision: Revision, root: Path) -> Estate:
+def _refuse(place: Place, name: str, finding: Finding) -> None:
+    what = f"{name} of the trusted revision is not valid: {dotted(finding.path)}: {finding.what}"
+    raise InvalidInput(what, where=str(place.source), hint=_MEND)
+
+
+def _settings(data: bytes, revision: Revision) -> SettingsDraft:
     place = revision.place(ROOT_FILE)
     for document in positions.read(data).documents:
         manifest = check(document)
         if isinstance(manifest, models.Estate):
             source = Source(place, document.line, document.column)
-            return to_estate(SettingsDraft(Place(0, document.number, source), manifest), root, (), ())
+            return SettingsDraft(Place(0, document.number, source), manifest)
     raise InvalidInput("this holds no valid manifest of kind Estate", where=place, hint="mend it there first")
 
 
@@ -106,11 +119,15 @@ def _drafts(revision: Revision) -> Drafts:
             continue  # keys and levels, mostly: they decide nothing here
         for document in _documents(data):
             kind = document.value.get("kind") if isinstance(document.value, dict) else None
-            manifest = check(document) if kind in {"Tenant", "EndpointMap"} else None
-            if not isinstance(manifest, (models.Tenant, models.EndpointMap)):
+            manifest = check(document) if kind in {"Tenant", "EndpointMap", "Policy", "Waiver"} else None
+            place = revision.place(path)
+            if isinstance(manifest, Wrong) and kind in {"Policy", "Waiver"}:
+                _refuse(Place(0, 0, Source(place, document.line, document.column)), str(kind), manifest.findings[0])
+            if not isinstance(manifest, (models.Tenant, models.EndpointMap, models.Policy, models.Waiver)):
                 continue
             name = manifest.metadata.name
-            place = revision.place(path)
+            if isinstance(manifest, models.Waiver):
+                name = f"{manifest.metadata.tenant}/{name}"
             if (
                 first := seen.setdefault((manifest.kind, name), f"{place}:{document.line}")
             ) != f"{place}:{document.line}":

@@ -13,15 +13,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from reconciler.errors import InvalidInput
 from reconciler.manifest.drafts import TenantDraft
 from reconciler.manifest.problems import Problem
 from reconciler.manifest.source import read
 from reconciler.manifest.trusted import Trusted
-from reconciler.model.desired import CredentialRef, DesiredTenant, VaultPath
+from reconciler.model.desired import CredentialRef, DesiredTenant, Source, VaultPath
 from reconciler.model.estate import Estate, VaultConfig
+from reconciler.model.policy import Policies, Rule, Waiver
 from reconciler.model.trusted import Difference, TrustedEstate
 
 _MAP: Final = "endpointMap"
@@ -55,8 +56,11 @@ def judge(estate: Estate, trusted: Trusted, *, ca_cert: bytes | None = None) -> 
             differences += _of_tenant(tenant, before, trusted.ref)
             if not _vouched(tenant, before):
                 unvouched.append(tenant.name)
+        differences += _of_policies(estate.policies, trusted)
     kept = {one.name: getattr(estate, one.name) for one in fields(Estate)}
     kept.update(id=settings.id, vault=settings.vault, limits=settings.limits, tenants=tenants)
+    if trusted.maps is not None:
+        kept["policies"] = trusted.policies
     if overruled:
         kept["digest_of"] = _digest(estate, trusted, tenants)
     return TrustedEstate(
@@ -171,6 +175,39 @@ def _of_tenant(tenant: DesiredTenant, before: TenantDraft | None, ref: str) -> I
             verb = "differ" if what == "options" else "differs"
             text = f'{what} of tenant "{tenant.name}" {verb} from {ref} ({shown()}): used as it is here'
             yield Difference(subject, text)
+
+
+def _of_policies(ours: Policies, trusted: Trusted) -> Iterator[Difference]:
+    """Rules and waivers, each once. A change does not judge itself: all of them are the revision's."""
+    ref, theirs = trusted.ref, trusted.policies
+    rules = _differing({one.id: one for one in ours.rules}, {one.id: one for one in theirs.rules})
+    for name, here, there in rules:
+        yield Difference(f"Policy/{name}", f'policy rule "{name}" {_told(here, there, ref)}')
+    waivers = _differing({_called(one): one for one in ours.waivers}, {_called(one): one for one in theirs.waivers})
+    for name, here, there in waivers:
+        yield Difference(f"Waiver/{name}", f'waiver "{name}" {_told(here, there, ref)}')
+
+
+def _called(waiver: Waiver) -> str:
+    return f"{waiver.tenant}/{waiver.name}"
+
+
+_Ruling = TypeVar("_Ruling", Rule, Waiver)
+
+
+def _differing(ours: Mapping[str, _Ruling], theirs: Mapping[str, _Ruling]) -> Iterator[tuple[str, bool, bool]]:
+    """What is not the same on both sides, wherever it stands: its name, and whether it is here and there."""
+    nowhere = Source("", 0)
+    for name in sorted({*ours, *theirs}):
+        here, there = ours.get(name), theirs.get(name)
+        if here is None or there is None or replace(here, source=nowhere) != replace(there, source=nowhere):
+            yield name, here is not None, there is not None
+
+
+def _told(here: bool, there: bool, ref: str) -> str:
+    if not there:
+        return f"is not in {ref}: it does not count"
+    return f"differs from {ref}: the one of {ref} counts" if here else f"is in {ref} and not here: it counts"
 
 
 def _credentials(plan: CredentialRef, apply: CredentialRef) -> str:

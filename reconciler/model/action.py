@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -166,3 +167,5 @@ class TenantPlan:
     """Recorded objects that the vendor no longer lists and nobody asked to remove."""
     waiting: tuple[Waiting, ...] = ()
     """Handoffs that are open already: nothing is asked for twice."""
+    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What only the vendor knows of the keys of ours that were found (`Observed.facts`), by their names in the manifests."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from reconciler.model.names import Kind, ObjectId
 
@@ -82,6 +83,8 @@ class LevelRef:
         return f"{self.name} (existing)" if self.existing else self.name
 
 
+NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
+"""The labels and annotations of most objects."""
 DEFAULT_OVERLAP = timedelta(hours=24)
 DEFAULT_RENEWAL = timedelta(days=7)
 
@@ -176,6 +179,8 @@ class DesiredLevel:
     locked: bool = False
     previous_names: tuple[str, ...] = ()
     """Names that it had in the manifests before: a record under one of them is this object's."""
+    labels: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+    annotations: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
 
     @property
     def id(self) -> ObjectId:
@@ -209,6 +214,8 @@ class DesiredKey:
     """Names that it had in the manifests before: a record under one of them is this object's."""
     reissue_after: datetime | None = None
     """A key that was revoked before this moment (UTC) is issued again."""
+    labels: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+    annotations: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
 
     @property
     def id(self) -> ObjectId:

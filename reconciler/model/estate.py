@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from reconciler.model.desired import DesiredTenant, VaultPath
+from reconciler.model.policy import NO_POLICIES, Policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Estate:
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
     warnings: tuple[str, ...] = field(default=())
+    policies: Policies = NO_POLICIES
 
     @property
     def digest(self) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from reconciler.errors import printable
 from reconciler.model.estate import Estate
+
+_RULES: Final = {"Policy": "policy", "Waiver": "waiver", "Tenant": "tenant", "EndpointMap": "endpoint-map"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,11 @@ class Difference:
     """`vault.address`, `EndpointMap/console`, `Tenant/dsm-prod` …"""
     text: str
     """What differs, and which of the two is used."""
+
+    @property
+    def rule(self) -> str:
+        """The finding's name: `trust/policy`, `trust/waiver`, `trust/tenant`, `trust/endpoint-map` or `trust/settings`."""
+        return f"trust/{_RULES.get(self.subject.partition('/')[0], 'settings')}"
 
     def __str__(self) -> str:
         return printable(f"finding: {self.text}")

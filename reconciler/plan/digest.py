@@ -8,12 +8,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from reconciler.model.desired import DesiredKey, DesiredLevel
 from reconciler.model.observed import Observed
 from reconciler.model.state import Record
 from reconciler.providers.base import Expiry, Provider, Traits
+
+_UNTOLD: Final = frozenset({"source", "labels", "annotations"})
+"""What no vendor is told of: it may change while a plan stands."""
 
 
 def wanted(desired: DesiredKey | DesiredLevel | None, depends_on: DesiredLevel | Observed | None = None) -> str:
@@ -70,7 +73,7 @@ def _plain_container(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclass_fields(value) if f.name != "source"}
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclass_fields(value) if f.name not in _UNTOLD}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value]

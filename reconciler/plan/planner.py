@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from reconciler.errors import foreign
@@ -48,7 +48,20 @@ def plan_tenant(desired: DesiredTenant, provider: Provider, view: TenantView, es
         state_version=view.state_version,
         vanished=draft.vanished,
         waiting=tuple(draft.waiting),
+        facts=_facts(draft),
     )
+
+
+def _facts(draft: Draft) -> dict[str, Mapping[str, Any]]:
+    """What the vendor knows of the keys that our records name."""
+    former = {old: new for new, old in draft.renamed.items()}
+    found = {}
+    for text, record in draft.owners.records.items():
+        name = ObjectId.parse(text)
+        item = draft.owners.by_id(Kind.API_KEY, record.vendor_id) if name.kind is Kind.API_KEY else None
+        if item is not None:
+            found[former.get(name, name).name] = item.facts
+    return found
 
 
 def _move_records(draft: Draft) -> None:

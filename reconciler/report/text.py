@@ -31,6 +31,8 @@ _STYLE: Final = {
 }
 _ALIGNED: Final = 24
 """Longer field names (permissions, mostly) do not push the values of the others to the right."""
+_WARNED: Final = 3
+"""So many warnings of one rule are told; a large estate may have one for each key."""
 _NOT_BEGUN: Final = "not begun: "
 """How an apply begins the detail of what it skipped."""
 _STATUS: Final = {Status.DONE: "green", Status.FAILED: "red", Status.SKIPPED: "yellow", Status.WAITING: "yellow"}
@@ -62,10 +64,18 @@ def unreadable(console: Console, items: Iterable[Unreadable]) -> None:
 
 
 def stopped(console: Console, findings: Iterable[Finding]) -> None:
-    """One line for each finding: what stops the run, and what only warns."""
+    """One line for each finding: what stops the run, and what only warns; of one rule's warnings the first few."""
+    warned: dict[str, int] = {}
     for finding in findings:
+        if not finding.denies:
+            warned[finding.rule] = warned.get(finding.rule, 0) + int(finding.figures.get("more", 1))
+            if warned[finding.rule] > _WARNED:
+                continue
         told = ("stopped", "bold red") if finding.denies else ("warning", "yellow")
         lines.prose(console, _told(*told, str(finding)))
+    for rule, count in warned.items():
+        if count > _WARNED:
+            lines.prose(console, _told("warning", "yellow", f"{rule}: {count - _WARNED} more; --format json has them"))
 
 
 def results(console: Console, outcome: Sequence[TenantResult], left_out: Sequence[Unreadable] = ()) -> None:

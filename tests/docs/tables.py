@@ -19,7 +19,10 @@ from reconciler.cli.providers import markdown, overview, sheets
 from reconciler.doctor.catalogue import CHECKS
 from reconciler.manifest import load_estate
 from reconciler.manifest.explain import Explanation, explain
+from reconciler.manifest.policies import pack
 from reconciler.model.outcome import ExitCode
+from reconciler.model.policy import VARIABLES, Rule
+from reconciler.policy.evaluate import asks_plan, said
 from reconciler.providers import registry
 
 ROOT = Path(__file__).parents[2]
@@ -110,6 +113,34 @@ def doctor() -> str:
     return "\n".join(["| check | about | question |", "|---|---|---|", *rows])
 
 
+def policy_variables() -> str:
+    """What expressions of policies can ask for."""
+    rows = [
+        f"| `{one.name}` | {one.type}{' or null' if one.nullable else ''} | {_cell(one.description)} |"
+        for one in VARIABLES
+    ]
+    return "\n".join(["| variable | type | what it is |", "|---|---|---|", *rows])
+
+
+def policy_rules() -> str:
+    """The built-in rules, each with a heading of its own."""
+    return "\n\n".join(_rule(rule) for rule in pack())
+
+
+def _rule(rule: Rule) -> str:
+    params = ", ".join(f"`{name}: {said(value)}`" for name, value in rule.params.items())
+    online = " Told by `plan` and `apply` only." if asks_plan(rule) else ""
+    code = "\n".join(filter(None, [rule.match and f"match:  {rule.match}", f"assert: {rule.assertion}"]))
+    return "\n\n".join(
+        [
+            f"### {rule.id}",
+            f"{rule.description}{online}" + (f" Parameters: {params}." if params else ""),
+            f"```text\n{code}\n```",
+            f"To mend it: {rule.hint}.\nSource: {rule.reference}.",
+        ]
+    )
+
+
 MAKERS: dict[str, Callable[..., str]] = {
     "manifest": manifest,
     "provider": provider,
@@ -118,6 +149,8 @@ MAKERS: dict[str, Callable[..., str]] = {
     "all-exit-codes": all_exit_codes,
     "commands": commands,
     "doctor": doctor,
+    "policy-variables": policy_variables,
+    "policy-rules": policy_rules,
 }
 
 

@@ -32,6 +32,7 @@ def test_kinds_are_listed_without_fields() -> None:
     """The kinds, in the order in which an estate needs them."""
     assert [kind.path for kind in kinds()] == [
         "Estate", "Tenant", "AccessLevel", "ApiKey", "ServiceUser", "Scope", "NetworkList", "EndpointMap", "Approval",
+        "Policy", "Waiver",
     ]  # fmt: skip
 
 

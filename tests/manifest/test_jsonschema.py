@@ -46,6 +46,18 @@ apiVersion: reconciler/v1
 kind: Approval
 metadata: {name: old, tenant: dsm}
 spec: {object: ApiKey/Old one, action: prune, until: 2031-06-30, reason: unused}
+---
+apiVersion: reconciler/v1
+kind: Policy
+metadata: {name: acme}
+spec:
+  rules:
+    - {id: named, severity: deny, assert: key.owner != "", message: "{{ key.name }}", params: {a: 90d, b: [x], c: 1}}
+---
+apiVersion: reconciler/v1
+kind: Waiver
+metadata: {name: old, tenant: dsm}
+spec: {rule: named, object: ApiKey/splunk, reason: none yet, approver: ciso@example.com, until: 2031-06-30}
 """
 
 
@@ -78,6 +90,8 @@ FILES = {
     "NetworkList": ["network-list.schema.json"],
     "EndpointMap": ["endpoint-map.schema.json"],
     "Approval": ["approval.schema.json"],
+    "Policy": ["policy.schema.json"],
+    "Waiver": ["waiver.schema.json"],
 }
 CASES = [(kind, name) for kind, names in FILES.items() for name in [*names, "manifest.schema.json"]]
 
@@ -250,9 +264,11 @@ def test_without_providers_their_parts_are_free() -> None:
         "estate.schema.json",
         "manifest.schema.json",
         "network-list.schema.json",
+        "policy.schema.json",
         "scope.schema.json",
         "service-user.schema.json",
         "tenant.schema.json",
+        "waiver.schema.json",
     ]
 
 

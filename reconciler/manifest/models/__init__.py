@@ -12,12 +12,14 @@ from reconciler.manifest.models.api_key import ApiKey, ApiKeySpec, Existing, Net
 from reconciler.manifest.models.approval import Approval, ApprovedObject, read_object
 from reconciler.manifest.models.base import API_VERSION, ManifestKind, ObjectMetadata, Section
 from reconciler.manifest.models.endpoint_map import EndpointMap
-from reconciler.manifest.models.estate import Estate, LimitSection
+from reconciler.manifest.models.estate import Estate, LimitSection, PolicySection, RuleSection
 from reconciler.manifest.models.network_list import NetworkList
+from reconciler.manifest.models.policy import Policy, RuleSpec
 from reconciler.manifest.models.scope import Scope
 from reconciler.manifest.models.service_user import ServiceUser, UserState
 from reconciler.manifest.models.tenant import Credential, Credentials, RemovalSpec, SecretsLocation, Tenant, VaultEntry
 from reconciler.manifest.models.vault import Login, StateLocation, VaultLogin
+from reconciler.manifest.models.waiver import Waiver
 
 __all__ = [
     "API_VERSION",
@@ -39,8 +41,12 @@ __all__ = [
     "NetworkList",
     "NetworkListRef",
     "ObjectMetadata",
+    "Policy",
+    "PolicySection",
     "RemovalSpec",
     "RotationSpec",
+    "RuleSection",
+    "RuleSpec",
     "Scope",
     "SecretsLocation",
     "Section",
@@ -50,10 +56,23 @@ __all__ = [
     "UserState",
     "VaultEntry",
     "VaultLogin",
+    "Waiver",
     "read_object",
 ]
 
-Manifest = Estate | Tenant | AccessLevel | ApiKey | ServiceUser | Scope | NetworkList | EndpointMap | Approval
+Manifest = (
+    Estate
+    | Tenant
+    | AccessLevel
+    | ApiKey
+    | ServiceUser
+    | Scope
+    | NetworkList
+    | EndpointMap
+    | Approval
+    | Policy
+    | Waiver
+)
 
 MODELS: Final[dict[ManifestKind, type[Manifest]]] = {
     ManifestKind.ESTATE: Estate,
@@ -65,5 +84,7 @@ MODELS: Final[dict[ManifestKind, type[Manifest]]] = {
     ManifestKind.NETWORK_LIST: NetworkList,
     ManifestKind.ENDPOINT_MAP: EndpointMap,
     ManifestKind.APPROVAL: Approval,
+    ManifestKind.POLICY: Policy,
+    ManifestKind.WAIVER: Waiver,
 }
 """The model of every kind."""

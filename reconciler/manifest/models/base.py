@@ -26,6 +26,8 @@ class ManifestKind(StrEnum):
     NETWORK_LIST = "NetworkList"
     ENDPOINT_MAP = "EndpointMap"
     APPROVAL = "Approval"
+    POLICY = "Policy"
+    WAIVER = "Waiver"
 
 
 class Section(BaseModel):
@@ -83,7 +85,8 @@ class Metadata(Section):
         examples=[{"env": "prod"}],
     )
     annotations: dict[str, str] = Field(
-        default_factory=dict, description="Texts for people and other tools; the reconciler ignores them."
+        default_factory=dict,
+        description="Texts for people, other tools and policies; nothing else of the reconciler looks at them.",
     )
 
 

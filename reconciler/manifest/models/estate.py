@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
 from reconciler.manifest.models.base import ApiVersion, Metadata, Section
+from reconciler.manifest.models.policy import Params
 from reconciler.manifest.models.vault import VaultSection
-from reconciler.manifest.scalars import Count, Duration, refuse
+from reconciler.manifest.scalars import Count, Duration, Name, refuse
 from reconciler.model.estate import Limits as LimitDefaults
 from reconciler.model.estate import Timeouts as TimeoutDefaults
 
@@ -66,6 +68,42 @@ class TimeoutsSection(Section):
         return self
 
 
+class Mode(StrEnum):
+    """What rules are to do."""
+
+    OFF = "off"
+    WARN = "warn"
+    DENY = "deny"
+
+
+class RuleSection(Section):
+    """How one rule is to be."""
+
+    severity: Annotated[Mode, Field(strict=False)] | None = Field(
+        None,
+        description="`off`, `warn` or `deny`; as the rule itself or `builtin` says, when left out.",
+        examples=["deny"],
+    )
+    params: Params = Field(
+        default_factory=dict, description="Other values for the rule's parameters.", examples=[{"within": "180d"}]
+    )
+
+
+class PolicySection(Section):
+    """Which rules keys are held against, beside those of the estate's policies."""
+
+    builtin: Annotated[Mode, Field(strict=False)] = Field(
+        Mode.OFF,
+        description="What the built-in rules do: nothing (`off`), `warn`, or `deny`. "
+        "`reconciler explain policy/` lists them.",
+    )
+    rules: dict[Name, RuleSection] = Field(
+        default_factory=dict,
+        description="Single rules that are to be otherwise, by their ids.",
+        examples=[{"expiry-within": {"severity": "deny", "params": {"within": "180d"}}}],
+    )
+
+
 class EstateSpec(Section):
     """The estate's settings."""
 
@@ -75,6 +113,7 @@ class EstateSpec(Section):
     )
     vault: VaultSection = Field(VaultSection.model_construct(), description="Which Vault it is, and who we are there.")
     limits: LimitsSection = Field(LimitsSection.model_construct(), description="How much one run may destroy.")
+    policy: PolicySection = Field(PolicySection.model_construct(), description="Which rules keys are held against.")
     timeouts: TimeoutsSection = Field(TimeoutsSection.model_construct(), description="How long things may take.")
 
 
