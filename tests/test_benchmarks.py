@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import budgets, generate
+from benchmarks import budgets, generate, policy
 from reconciler.manifest import load_estate, validate
 
 ROOT = Path(__file__).parents[1]
@@ -60,3 +60,11 @@ def test_the_harness_runs_and_reports(tmp_path: Path) -> None:
     assert report["estate"]["keys"] == 40
     assert report["medians"].keys() >= {"csafeloader", "read", "validate", "load", "load_peak_mb", "load_ratio", "help"}
     assert "load_peak_mb" in [verdict["figure"] for verdict in report["budgets"]]
+
+
+def test_the_policy_bench_measures_the_library_that_we_chose() -> None:
+    """All of the conformance list is right, mistakes are noticed before anything runs, and the rules find nothing wrong."""
+    found = policy.child("cel_expr_python", 3, "speed")
+    assert (found["conformance"], found["violated"]) == (f"{len(policy.CONFORMANCE)} of {len(policy.CONFORMANCE)}", 0)
+    assert found["noticed"] == [what for what, _ in policy.MISTAKES]
+    assert policy.pack(3)["findings"] == 0
