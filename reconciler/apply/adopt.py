@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from reconciler.apply.annotate import annotate
 from reconciler.apply.issue import Stored, store
 from reconciler.apply.run import ApplyRun
 from reconciler.apply.tools import Tools
@@ -153,6 +154,9 @@ def take_in(tools: Tools, name: ObjectId, issued: Issued, *, unverified: bool) -
     tools.journal.flush(lambda document: document.amend(str(name), mount=path.mount, path=path.path))
     version = store(tools, path, issued, metadata.current_version, on_top=False)
     issued_at = record.issued_at or tools.access.vault.now()
+    annotate(
+        tools, name, path, vendor_id=record.vendor_id, generation=record.generation, owner=desired.owner,
+    )  # fmt: skip
     tools.journal.flush(lambda document: document.amend(str(name), version=version, issued_at=issued_at))
     return Stored(path, version, Verification.GOOD)
 

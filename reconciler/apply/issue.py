@@ -14,6 +14,7 @@ from typing import Final
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
+from reconciler.apply.annotate import annotate
 from reconciler.apply.journal import dropped
 from reconciler.apply.tools import Tools, VaultAway, applied_to
 from reconciler.errors import (
@@ -31,7 +32,6 @@ from reconciler.model.mark import Mark, new_nonce
 from reconciler.model.state import Intent, IntentAction, Phase, Previous, Record, StateDocument
 from reconciler.plan.rotation import end_of_overlap, retiring
 from reconciler.providers.base import Issued, Verification
-from reconciler.vault import tags
 
 STORE_ATTEMPTS: Final = 6
 
@@ -105,7 +105,9 @@ def issue(tools: Tools, action: Action, intent: Intent) -> Stored:
 
 def settle(tools: Tools, action: Action, intent: Intent, stored: Stored, issued: Issued) -> None:
     """Record a secret that is in Vault, and close its intent."""
-    _annotate(tools, action, stored, issued)
+    annotate(
+        tools, action.object, stored.path, vendor_id=issued.vendor_id, generation=action.generation, owner=action.key.owner
+    )  # fmt: skip
     former = action.record
     if former is not None and former.path and (action.operation is Operation.REGENERATE or action.observed is None):
         old_path = VaultPath(former.mount, former.path)
@@ -242,23 +244,6 @@ def _verify(tools: Tools, issued: Issued) -> Verification:
         return tools.tenant.session.verify(issued)
     except ReconcilerError:
         return Verification.UNVERIFIABLE
-
-
-def _annotate(tools: Tools, action: Action, stored: Stored, issued: Issued) -> None:
-    """Tell people and other tools whose secret it is. Nothing depends on it, so nothing fails with it."""
-    custom = {
-        "managed-by": "access-reconciler",
-        "tenant": tools.tenant.desired.name,
-        "key": action.object.name,
-        "vendor-id": issued.vendor_id,
-        "generation": str(action.generation),
-        "owner": action.key.owner or "unknown",
-        **tags.NOT_REVOKED,
-    }
-    try:
-        tools.access.secrets.annotate(stored.path, custom)
-    except ReconcilerError:
-        return
 
 
 def _close(tools: Tools, action: Action, intent: Intent, stored: Stored, vendor_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from reconciler.apply.annotate import annotate
 from reconciler.apply.journal import dropped
 from reconciler.apply.tools import Tools, applied_to
 from reconciler.errors import ContractBroken, Denied, OutcomeUnknown, Rejected, RetryLater
@@ -63,6 +64,7 @@ def perform(tools: Tools, action: Action) -> str:
             return _remove(tools, action)
         case Operation.RECORD:
             _empty_left_behind(tools, action)
+            _say_whose(tools, action)
             tools.journal.later(lambda document: _remember(document, action, {}))
             return "state only"
         case _:  # pragma: no cover  a mistake of ours
@@ -102,6 +104,18 @@ def _empty_left_behind(tools: Tools, action: Action) -> None:
     path, previous = VaultPath(former.mount, former.path), now.previous
     if path != VaultPath(now.mount, now.path) and path != (previous and VaultPath(previous.mount, previous.path)):
         tools.access.secrets.delete_all_versions(path, up_to=former.version)
+
+
+def _say_whose(tools: Tools, action: Action) -> None:
+    """Say beside a secret whose it is, if the run that stored it died before it could."""
+    intent, record = action.intent, action.record
+    if intent is None or record is None or record.version <= intent.base_version or record.revoked is not None:
+        return
+    if (record.mount, record.path) == (intent.mount, intent.path):
+        annotate(
+            tools, action.object, VaultPath(record.mount, record.path),
+            vendor_id=record.vendor_id, generation=record.generation, owner=record.owner,
+        )  # fmt: skip
 
 
 def _mark(tools: Tools, action: Action) -> Mark:

@@ -13,6 +13,7 @@ from reconciler.model.mark import Mark
 from reconciler.model.names import ObjectId
 from reconciler.model.observed import Observed, ObservedTenant, SecretMetadata
 from reconciler.model.state import Record, StateDocument
+from reconciler.plan import outdated
 from reconciler.plan.ownership import Ownership
 from reconciler.providers.base import Provider, Traits
 
@@ -51,6 +52,8 @@ class Draft:
     vanished: int = 0
     renamed: dict[ObjectId, ObjectId] = field(default_factory=dict)
     """Objects that the state knows under a former name: new name to old."""
+    outdated: Mapping[ObjectId, str] = field(init=False)
+    """Keys that show that the state is older than they are, and by what."""
 
     def __post_init__(self) -> None:
         document = self.view.document
@@ -60,6 +63,27 @@ class Draft:
                 self.renamed[new] = old
         self.owners = Ownership(self.view.observed, document, self.owner_tag)
         self.traits = self.provider.traits(self.desired)
+        self.outdated = outdated.signs(self.desired, self.view.secrets, self.owners, lists_keys=self.traits.lists_keys)
+
+    def block_outdated(self, object_id: ObjectId, source: Source | None = None) -> bool:
+        """Block an object of which there is more than the state knows, if the state is an old one."""
+        reason = self.outdated.get(object_id, "")
+        if self.outdated and not reason:
+            newer = [item for item in self.owners.orphans(object_id.kind) if self._is_later(object_id, item)]
+            reason = ", ".join(
+                f"generation {item.mark.generation} (id {item.vendor_id}) exists" for item in newer if item.mark
+            )
+        if reason:
+            self.block(
+                object_id,
+                f"the state is older than what it describes: {reason}",
+                f"was it restored from a snapshot? `reconciler state rebuild {self.desired.name}` brings it up to date",
+                source,
+            )
+        return bool(reason)
+
+    def _is_later(self, object_id: ObjectId, item: Observed) -> bool:
+        return item.name == object_id.name and outdated.is_newer(self.owners, item)
 
     def block(self, object_id: ObjectId, reason: str, hint: str = "", source: Source | None = None) -> None:
         """Record that this object cannot be reconciled."""

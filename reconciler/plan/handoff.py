@@ -193,7 +193,7 @@ def mark_of(owner_tag: str, action: Action) -> Mark:
 
 def _forgotten(draft: Draft, asked: set[ObjectId], settled: set[ObjectId]) -> Iterator[Action]:
     """Handoffs that nothing asks for any more: the state forgets them."""
-    needed = asked | settled
+    needed = asked | settled | draft.outdated.keys()
     for text, intent in draft.owners.intents.items():
         if intent.handoff is not None and (name := ObjectId.parse(text)) not in needed:
             record = draft.owners.records.get(text)

@@ -28,6 +28,7 @@ def plan_keys(draft: Draft, levels: LevelIndex) -> None:
         object_id = ObjectId.parse(text)
         if object_id.kind is Kind.API_KEY:
             names.add(object_id.name)
+    names |= {object_id.name for object_id in draft.outdated}
     for name in sorted(names):
         _plan(KeyPlan(draft, levels, ObjectId(Kind.API_KEY, name), wanted.get(name)))
     _refuse_too_many(draft)
@@ -62,6 +63,8 @@ def _refuse_too_many(draft: Draft) -> None:
 
 
 def _plan(key: KeyPlan) -> None:
+    if key.draft.block_outdated(key.id, key.desired.source if key.desired else None):
+        return
     key.record = key.draft.owners.records.get(str(key.id))
     intent = key.draft.owners.intents.get(str(key.id))
     if intent is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.errors import foreign
 from reconciler.model.action import Action, ActionKind, Change, Operation
-from reconciler.model.desired import DesiredLevel, LevelRef
+from reconciler.model.desired import DesiredLevel, KeyState, LevelRef
 from reconciler.model.names import Kind, ObjectId
 from reconciler.model.observed import Fields, Observed
 from reconciler.model.state import Previous, Record
@@ -94,7 +94,13 @@ def plan_levels(draft: Draft) -> LevelIndex:
 
 
 def remove_orphan(draft: Draft, orphan: Observed) -> None:
-    """Plan the removal of something that a run of ours created and nobody recorded."""
+    """Plan the removal of something that a run of ours created and nobody recorded, unless the state is an old one."""
+    if draft.outdated:
+        draft.note(
+            ObjectId(orphan.kind, foreign(orphan.name)),
+            f"id {orphan.vendor_id} has our mark, and the state does not know it: as the state is an old one, it is kept",
+        )
+        return
     draft.actions.append(
         Action(
             ActionKind.REPAIR,
@@ -110,6 +116,8 @@ def remove_orphan(draft: Draft, orphan: Observed) -> None:
 
 def _plan_level(draft: Draft, index: LevelIndex, object_id: ObjectId, desired: DesiredLevel | None) -> None:
     record = draft.owners.records.get(str(object_id))
+    if draft.block_outdated(object_id, desired.source if desired else None):
+        return
     found: Observed | Unclear | None = None
     intent = draft.owners.intents.get(str(object_id))
     if intent is not None and not (intent.handoff and draft.owners.intended(object_id, intent) is None):
@@ -190,9 +198,10 @@ def _create(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Reco
 
 
 def _update(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Record, found: Observed) -> None:
-    if desired.kind is Kind.SERVICE_USER and not desired.locked and _locks_leaked_keys(draft, found.vendor_id):
+    why_locked = _why_locked(draft, found) if desired.kind is Kind.SERVICE_USER and not desired.locked else ""
+    if why_locked:
         desired = replace(desired, locked=True)  # whatever else is changed of it, the lock is sent along
-        draft.note(desired.id, "is kept locked: a key of it was revoked, and waits for a person to delete it")
+        draft.note(desired.id, f"is kept locked: {why_locked}")
     index.ours[desired.id] = found.vendor_id
     index.labels[found.vendor_id] = desired.name
     fields = draft.provider.level_fields(desired)
@@ -228,6 +237,15 @@ def _update(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Reco
         )
         _remove_former(draft, desired, record, record.vendor_id)
     draft.actions.append(action)
+
+
+def _why_locked(draft: Draft, found: Observed) -> str:
+    """Why an owner of keys must not be unlocked, whatever Git says; empty if it may be."""
+    if _locks_leaked_keys(draft, found.vendor_id):
+        return "a key of it was revoked, and waits for a person to delete it"
+    if draft.outdated and found.fields.get("state") == KeyState.LOCKED:
+        return "the state is older than what it describes, and may have forgotten that a key of it was revoked"
+    return ""
 
 
 def _locks_leaked_keys(draft: Draft, vendor_id: str) -> bool:

@@ -21,6 +21,7 @@ from reconciler.model.names import Kind, ObjectId
 from reconciler.model.observed import KnownKey, ObservedTenant
 from reconciler.model.state import IntentAction, StateDocument
 from reconciler.plan.draft import TenantView
+from reconciler.plan.outdated import paths_of_unknown
 from reconciler.providers import registry
 from reconciler.providers.base import ConnectionSettings, Provider, Session
 from reconciler.providers.naming import vendor_name
@@ -121,6 +122,8 @@ def observe(access: Access, tenant: OpenTenant, also: Sequence[KnownKey] = ()) -
             hint="a tenant is one vendor account: put the endpoint back, or give the new account a tenant of its own name",
         )
     paths = _paths(tenant.desired, document)
+    if document is not None:
+        paths |= set(paths_of_unknown(tenant.desired, observed, document, tag))
     secrets = access.secrets.metadata_of(paths) if paths else {}
     return TenantView(
         observed=observed,

@@ -91,7 +91,7 @@ def previous_can_go(key: KeyPlan, record: Record) -> bool:
 
 
 def _update_retiring(key: KeyPlan, previous: Previous) -> None:
-    """A generation in its overlap must not keep access that the manifest has since taken away."""
+    """A generation in its overlap must not keep access that the manifest has since taken away. A lock of it stays."""
     found = key.draft.owners.recorded(key.id, previous.vendor_id, previous.nonce)
     if not isinstance(found, Observed):
         return
@@ -100,6 +100,7 @@ def _update_retiring(key: KeyPlan, previous: Previous) -> None:
     changed = [change for change in changed if change.path != "name" or found.name != previous.vendor_name]
     left_alone = {"expires", *traits.fixed, *traits.unreadable, *(("accessLevel",) if traits.fixed_level else ())}
     changed = [change for change in changed if change.path.split(".")[0] not in left_alone]
+    changed = [change for change in changed if change.path != "state"]  # of a key that is locked none lives on
     if changed and key.record is not None:
         key.act(
             ActionKind.UPDATE, Operation.UPDATE, f"generation {previous.generation}, in its overlap",

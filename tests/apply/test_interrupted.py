@@ -43,7 +43,7 @@ def finishes(world: World) -> None:
 
 @pytest.mark.promise(3)
 @pytest.mark.parametrize("problem", [MemoryError("s3cret"), RuntimeError("s3cret")], ids=["memory", "bug"])
-@pytest.mark.parametrize("step", ["store", "_verified", "_annotate", "_close"])
+@pytest.mark.parametrize("step", ["store", "_verified", "annotate", "_close"])
 def test_promise_3_a_bug_ends_one_action(
     estate: World, monkeypatch: pytest.MonkeyPatch, step: str, problem: Exception
 ) -> None:

@@ -117,6 +117,11 @@ def other_secret(world: CrashWorld) -> None:
     world.put("keys/acme/splunk", {**(world.read(world.record()["path"]) or {}), "secretKey": "no:such"})
 
 
+def said_of_another(world: CrashWorld) -> None:
+    path = f"{world.ground.kv}/metadata/{world.record()['path']}"
+    world.ground.bao.request("POST", path, {"custom_metadata": {"vendor-id": "another"}})
+
+
 def forgotten_secret(world: CrashWorld) -> None:
     world.put("keys/acme/gone", {"secretKey": "left behind"})
 
@@ -137,6 +142,7 @@ def forgotten_record(world: CrashWorld) -> None:
         (secret_lost, "secrets can be read at"),
         (other_secret, "the secret of splunk in Vault works as None"),
         (other_secret, "Vault's version of splunk is not the recorded one"),
+        (said_of_another, "Vault's metadata says that the secret of splunk is of another"),
         (forgotten_secret, "secrets can be read at"),
         (forgotten_record, "recorded are"),
     ],

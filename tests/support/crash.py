@@ -256,12 +256,12 @@ def _secret(world: CrashWorld, scenario: Scenario, name: str, record: dict[str, 
     _, before = world.consumers.get(name, ("", {}))
     if before and scenario.outlives and not world.site.authenticates(before):
         yield f"the secret that {name} had before does not work any more"
-    if (
-        secret
-        and world.ground.bao.request("GET", f"{world.ground.kv}/metadata/{record['path']}")["data"]["current_version"]
-        != record["version"]
-    ):
-        yield f"Vault's version of {name} is not the recorded one"
+    if secret:
+        found = world.ground.bao.request("GET", f"{world.ground.kv}/metadata/{record['path']}")["data"]
+        if found["current_version"] != record["version"]:
+            yield f"Vault's version of {name} is not the recorded one"
+        if (said := (found["custom_metadata"] or {}).get("vendor-id")) != record["vendorId"]:
+            yield f"Vault's metadata says that the secret of {name} is of {said}, and it is of {record['vendorId']}"
 
 
 def _kinds(world: CrashWorld, *, blocked: bool = False) -> set[str]:
