@@ -14,18 +14,25 @@ from reconciler.apply.journal import dropped
 from reconciler.apply.perform import delete_secret, delete_secrets, without
 from reconciler.apply.tools import Tools, applied_to
 from reconciler.errors import Conflict, InvalidInput, Rejected
+from reconciler.manifest.paths import fill
 from reconciler.model.action import Action, ActionKind, Operation, TenantPlan, Waiting
-from reconciler.model.desired import VaultPath
-from reconciler.model.names import ObjectId
+from reconciler.model.desired import DesiredTenant, KeyState, VaultPath
+from reconciler.model.names import Kind, ObjectId
 from reconciler.model.state import Handoff, Intent, Record, StateDocument
 from reconciler.plan import digest
 from reconciler.plan.handoff import HANDOFF_ACTIONS, MAKES, digest_of, mark_of
+from reconciler.plan.observe import Access
 from reconciler.plan.run import replan
 from reconciler.providers.base import Issued, Verification
+from reconciler.vault import tags
 
 
 class SeenToBeDone(InvalidInput):
-    """Nobody needs to say that a handoff is done: the vendor shows it. The next apply closes it."""
+    """Nobody needs to say that a handoff is done: the vendor shows it, or it was told already."""
+
+
+class NothingOpen(InvalidInput):
+    """No handoff is open for this object."""
 
 
 def open_handoff(tools: Tools, action: Action, by: str) -> None:
@@ -63,8 +70,30 @@ def find(plan: TenantPlan, name: ObjectId) -> Waiting:
             hint="run `reconciler apply`: it opens the handoff",
         )
     if any(action.object == name and action.by_hand is Operation.RECORD for action in plan.actions):
-        raise SeenToBeDone("what was asked for is seen to be done, or is no longer wanted", where=where)
-    raise InvalidInput("no handoff is open for it", where=where, hint="`reconciler handoff` lists those that are open")
+        what = "what was asked for is seen to be done, or is no longer wanted; the next apply closes it"
+        raise SeenToBeDone(what, where=where)
+    raise NothingOpen("no handoff is open for it", where=where, hint="`reconciler handoff` lists those that are open")
+
+
+def told_already(access: Access, desired: DesiredTenant, name: ObjectId) -> str:
+    """What shows that the removal of a key was told before, and carried out to the end; empty if nothing shows it.
+
+    Nothing is recorded of the key any more and no manifest wants it; that is so of keys that never were, too. But of this
+    one Vault's metadata says that we issued it, and that its secret is deleted.
+    """
+    document, _ = access.states.load(desired.name)
+    wanted = any(key.id == name and key.state is not KeyState.ABSENT for key in desired.keys)
+    record = document.objects.get(str(name)) if document is not None else None
+    if record is not None and record.revoked is not None and not record.vendor_id and record.previous is None:
+        return "done already: it was revoked, and nothing of it is left but the word for that"
+    if wanted or document is None or record is not None or str(name) in document.intents:
+        return ""
+    path = fill(desired.secrets, desired.name, name.name)
+    secret = access.secrets.metadata(path)
+    issued = tags.issued_of(secret, desired.name, (name.name,)) if name.kind is Kind.API_KEY else None
+    if issued is None or secret.live:
+        return ""
+    return f"done already: key {issued.vendor_id} is not recorded any more, and its secret at {path} is deleted"
 
 
 def still_open(tools: Tools, waiting: Waiting) -> Waiting:

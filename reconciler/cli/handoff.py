@@ -111,7 +111,7 @@ def complete(
             remove_key_file=remove_key_file, unverified=unverified,
         )  # fmt: skip
     except SeenToBeDone as done:
-        click.echo(f"{done}; the next apply closes it")
+        click.echo(str(done))
         return ExitCode.DONE
 
 
@@ -196,16 +196,24 @@ def _opened(
     from reconciler.apply.adopt import waits_for_secret
     from reconciler.apply.run import ApplyRun
     from reconciler.cli.estate import access, make_plan
+    from reconciler.plan.target import Target
 
     name = _object(text)
     with access(estate, "apply", trust_endpoints=trust_endpoints, trusted_ref=trusted_ref) as run:
-        planned, _ = make_plan(run, (text,))
+        planned, _ = make_plan(run, (Target.parse(text).tenant,))
         try:
             for missing in planned.unreadable:
                 raise missing.error
             item = planned.readable[0]
             secretless = adopted and waits_for_secret(run, item.plan, name)
-            yield ApplyRun(run, fresh=False), item, None if secretless else handoff.find(item.plan, name)
+            try:
+                waiting = None if secretless else handoff.find(item.plan, name)
+            except handoff.NothingOpen:
+                told = adopted and handoff.told_already(run, item.tenant.desired, name)
+                if not told:
+                    raise
+                raise handoff.SeenToBeDone(told, where=text) from None
+            yield ApplyRun(run, fresh=False), item, waiting
         finally:
             planned.close()
 

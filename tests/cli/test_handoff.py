@@ -188,6 +188,37 @@ def test_removal_by_hand(story: Story) -> None:
     assert story.world.plan().status == 0
 
 
+def test_removal_that_was_told_already(story: Story) -> None:
+    """Told once more it is done already: Vault's metadata says that there was such a key. Of another nothing is claimed."""
+    made = story.make(story.ask())
+    assert story.complete(made["keyId"], made["secret"]).status == 0
+    assert "no handoff is open for it" in story.complete().err
+    story.world.remove("key.yaml")
+    story.ask()
+    story.lacework.console_delete_key(made["keyId"])
+    assert story.complete().status == 0
+    again = story.complete()
+    assert again.status == 0
+    assert f"done already: key {made['keyId']} is not recorded any more, and its secret at" in again.out
+    assert story.world.run("handoff", "cancel", "lw/splunk").status == 1
+    for never in ("lw/jira", "lw/ServiceUser/jira"):
+        done = story.world.run("handoff", "complete", never)
+        assert (done.status, "no handoff is open for it" in done.err) == (1, True)
+    story.world.write("key.yaml", KEY)
+    assert "nobody has been asked for it yet" in story.complete().err
+
+
+def test_removal_of_a_revoked_key_that_was_told_already(story: Story) -> None:
+    """Only the tombstone is left, and that is said."""
+    made = story.make(story.ask())
+    assert story.complete(made["keyId"], made["secret"]).status == 0
+    assert story.world.run("revoke", "lw/splunk", "--reason", "leaked", "--auto-approve").status == 6
+    story.lacework.console_delete_key(made["keyId"])
+    assert story.complete().status == 0
+    again = story.complete()
+    assert (again.status, "done already: it was revoked" in again.out) == (0, True)
+
+
 def test_rotation_by_hand(story: Story) -> None:
     """The next generation is made by a person; the former one is asked away when its overlap is over."""
     first = story.make(story.ask())
