@@ -7,12 +7,15 @@ what it has brought about in the meantime goes: the key, every version of the se
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from reconciler.apply.emergency import Scene, Trail, carriers, end
 from reconciler.apply.journal import dropped
+from reconciler.apply.perform import level_fields, mark_of
 from reconciler.apply.tools import Tools
 from reconciler.errors import ReconcilerError
 from reconciler.model.action import Action, Operation
+from reconciler.model.desired import DesiredLevel
 from reconciler.model.names import Kind, ObjectId
 from reconciler.model.state import Intent, StateDocument
 
@@ -49,6 +52,33 @@ def give_way(tools: Tools, actions: Iterable[Action], intents: Mapping[ObjectId,
     except ReconcilerError as problem:
         left.append(f"revoked meanwhile, and what this run made of them may still work: {problem}")
     return tuple(left)
+
+
+def unlocks_leaked_keys(document: StateDocument, action: Action) -> bool:
+    """Whether the action has left an owner of keys unlocked, one of whose keys has been revoked since it was planned."""
+    wanted = action.desired
+    return (
+        isinstance(wanted, DesiredLevel)
+        and action.object.kind is Kind.SERVICE_USER
+        and action.operation is Operation.UPDATE
+        and any(change.path == "state" for change in action.changes)
+        and not wanted.locked
+        and document.locks_leaked_keys(action.vendor_id)
+    )
+
+
+def lock_again(tools: Tools, action: Action) -> str:
+    """Lock an owner of keys that this run has unlocked while somebody revoked a key of it; what went wrong, if anything.
+
+    The revocation writes its tombstone before it looks at the owner. So either it finds the owner unlocked, and locks it,
+    or the commit after the unlocking finds the tombstone.
+    """
+    fields = level_fields(tools, action, replace(action.level, locked=True))
+    try:
+        tools.tenant.session.update_level(action.vendor_id, fields, mark_of(tools, action))
+    except ReconcilerError as problem:
+        return f"{action.object}: a key of it was revoked meanwhile, and may work again: {problem}"
+    return ""
 
 
 def _end_all(tools: Tools, scene: Scene, trail: Trail) -> Sequence[str]:

@@ -13,6 +13,7 @@ from reconciler.model.action import Action, ActionKind, Operation
 from reconciler.model.desired import DesiredKey, DesiredLevel, KeyState, VaultPath
 from reconciler.model.mark import Mark
 from reconciler.model.names import ObjectId
+from reconciler.model.observed import Fields
 from reconciler.model.state import Intent, Phase, Previous, Record, StateDocument
 
 _GONE: Final[Mapping[str, Any]] = {
@@ -73,16 +74,13 @@ def perform(tools: Tools, action: Action) -> str:
 
 def _update(tools: Tools, action: Action) -> str:
     names = {change.path.split(".")[0] for change in action.changes}
-    mark = _mark(tools, action)
+    mark = mark_of(tools, action)
     if action.desired is None:  # a key that is about to go loses its access first
         tools.tenant.session.update_key(action.vendor_id, {c.path: c.new for c in action.changes}, None, mark)
         tools.journal.later(lambda document: _remember(document, action, {}))
         return f"id {action.vendor_id}"
     if isinstance(action.desired, DesiredLevel):
-        fields = tools.tenant.provider.level_fields(action.desired)
-        if action.record is not None and action.record.vendor_name and "name" not in names:
-            fields = {**fields, "name": action.record.vendor_name}  # adopted: the name that others gave it stays
-        tools.tenant.session.update_level(action.vendor_id, fields, mark)
+        tools.tenant.session.update_level(action.vendor_id, level_fields(tools, action, action.desired), mark)
     else:
         every = tools.tenant.provider.key_fields(action.key)
         wanted = names | ({"description"} if "mark" in names else set())
@@ -94,6 +92,17 @@ def _update(tools: Tools, action: Action) -> str:
     asked = {name: value for name, value in applied_to(tools, action).items() if name in names}
     tools.journal.later(lambda document: _remember(document, action, asked))
     return f"id {action.vendor_id}"
+
+
+def level_fields(tools: Tools, action: Action, wanted: DesiredLevel) -> Fields:
+    """What a level's update sends: everything but a state that does not change, for somebody may just be locking it."""
+    names = {change.path for change in action.changes}
+    fields = dict(tools.tenant.provider.level_fields(wanted))
+    if action.record is not None and action.record.vendor_name and "name" not in names:
+        fields["name"] = action.record.vendor_name  # adopted: the name that others gave it stays
+    if "state" not in names:
+        fields.pop("state", None)
+    return fields
 
 
 def _empty_left_behind(tools: Tools, action: Action) -> None:
@@ -118,7 +127,8 @@ def _say_whose(tools: Tools, action: Action) -> None:
         )  # fmt: skip
 
 
-def _mark(tools: Tools, action: Action) -> Mark:
+def mark_of(tools: Tools, action: Action) -> Mark:
+    """The mark that what an action changes has, or had before somebody edited it away."""
     record = action.record
     if record is None:  # pragma: no cover  a mistake of ours, for the type checker
         raise AssertionError("only what is recorded can be updated")

@@ -16,7 +16,7 @@ from typing import Final
 from reconciler.apply.handoff import open_handoff
 from reconciler.apply.issue import intent_for, issue
 from reconciler.apply.journal import dropped
-from reconciler.apply.overtaken import give_way, is_overtaken
+from reconciler.apply.overtaken import give_way, is_overtaken, lock_again, unlocks_leaked_keys
 from reconciler.apply.perform import create_level, perform
 from reconciler.apply.result import Result, Status
 from reconciler.apply.tools import Tools, VaultAway, holder
@@ -100,6 +100,11 @@ class TenantRun:
             if is_overtaken(document, action):
                 self._finish(Result(action, Status.FAILED, "it was revoked meanwhile: what was made of it is removed"))
         left = give_way(self.tools, begun, intents)
+        for action in begun:
+            if unlocks_leaked_keys(document, action):
+                problem = lock_again(self.tools, action)
+                left = (*left, problem) if problem else left
+                self._finish(Result(action, Status.FAILED, problem or "a key of it was revoked meanwhile: it is locked"))
         if left:
             self.error = ReconcilerError("; ".join(left), hint="repeat `reconciler revoke`, or run this again")
         self._flush()

@@ -168,6 +168,15 @@ class StateDocument(_Document):
     objects: Mapping[str, Record] = Field(default_factory=dict)
     intents: Mapping[str, Intent] = Field(default_factory=dict)
 
+    def locks_leaked_keys(self, owner_id: str) -> bool:
+        """Whether a revoked key of this owner of keys still exists: unlocking the owner would revive it."""
+        return any(
+            record.revoked is not None
+            and record.level_id == owner_id
+            and (bool(record.vendor_id) or record.previous is not None)
+            for record in self.objects.values()
+        )
+
     def record(self, key: str, record: Record | None) -> StateDocument:
         """A copy in which the object has this record, or none."""
         return self.model_copy(update={"objects": _put(self.objects, key, record)})

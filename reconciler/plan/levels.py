@@ -241,21 +241,11 @@ def _update(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Reco
 
 def _why_locked(draft: Draft, found: Observed) -> str:
     """Why an owner of keys must not be unlocked, whatever Git says; empty if it may be."""
-    if _locks_leaked_keys(draft, found.vendor_id):
+    if draft.view.document is not None and draft.view.document.locks_leaked_keys(found.vendor_id):
         return "a key of it was revoked, and waits for a person to delete it"
     if draft.outdated and found.fields.get("state") == KeyState.LOCKED:
         return "the state is older than what it describes, and may have forgotten that a key of it was revoked"
     return ""
-
-
-def _locks_leaked_keys(draft: Draft, vendor_id: str) -> bool:
-    """Whether a revoked key of this owner still exists: unlocking the owner would revive it."""
-    return any(
-        record.revoked is not None
-        and record.level_id == vendor_id
-        and (bool(record.vendor_id) or record.previous is not None)
-        for record in draft.owners.records.values()
-    )
 
 
 def _retire(draft: Draft, desired: DesiredLevel, record: Record) -> None:

@@ -303,7 +303,10 @@ class Session(Protocol):
         ...
 
     def update_level(self, vendor_id: str, fields: Fields, mark: Mark) -> None:
-        """Make the level's fields what is given (all of them), mark included. Repeating it is harmless."""
+        """Make the level's fields what is given (all of them), mark included. Repeating it is harmless.
+
+        Only `state`, where levels have one, may be left out: then it stays as it is, even if somebody has just changed it.
+        """
         ...
 
     def delete_level(self, vendor_id: str) -> None:

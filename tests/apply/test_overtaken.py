@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -10,8 +11,12 @@ from reconciler.apply.overtaken import give_way, is_overtaken
 from reconciler.apply.tenant import TenantRun
 from reconciler.model.action import Action, ActionKind, Operation
 from reconciler.model.state import Record, Revoked
+from reconciler.providers.lacework.session import Session
 from reconciler.vault import SecretStore
+from tests.apply.test_concurrent import end, start
+from tests.cli.test_handoff import MANIFESTS, Story
 from tests.support.builders import NOW, document, key_id, level_id, record
+from tests.support.lacework import Organisation
 from tests.support.openbao import Naps
 from tests.support.world import World
 
@@ -79,3 +84,84 @@ def test_promise_3_what_a_run_issued_meanwhile_goes(
     assert world.names() == []
     assert [one["deletion_time"] != "" for one in world.metadata()["versions"].values()] == [True]
     assert state["intents"] == {}
+
+
+# --- a user whose keys are locked with it (Lacework) ----------------------------------------------------------------------
+
+USER = """
+apiVersion: reconciler/v1
+kind: ServiceUser
+metadata: {name: siem, tenant: lw}
+"""
+
+
+@pytest.fixture
+def story(world: World, lacework: Organisation, naps: Naps, monkeypatch: pytest.MonkeyPatch) -> Story:
+    """A Lacework tenant with one key whose secret is in Vault."""
+
+    def stdin(text: str) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    told = Story(world, lacework, stdin)
+    made = told.make(told.ask())
+    assert told.complete(made["keyId"], made["secret"]).status == 0
+    return told
+
+
+def user(story: Story) -> Any:
+    """The service user, as it is at the vendor."""
+    return next(one for one in story.lacework.users() if one.name.startswith("siem"))
+
+
+def declare(story: Story, group: str = "READ_ONLY_USER", state: str = "active") -> None:
+    """Another manifest of the user, beside the tenant's."""
+    tenant = MANIFESTS.format(endpoint=story.lacework.endpoint, kv=story.world.kv).rpartition("---\n")[0]
+    story.world.write(
+        "lw.yaml", f"{tenant}---\n{USER}spec: {{groups: [LACEWORK_USER_GROUP_{group}], state: {state}}}\n"
+    )
+
+
+@pytest.mark.promise(4)
+@pytest.mark.parametrize("unlocks", [False, True])
+@pytest.mark.parametrize("fails", [False, True])
+def test_promise_4_lock_of_a_revocation_outlasts_an_update(
+    story: Story, monkeypatch: pytest.MonkeyPatch, unlocks: bool, fails: bool
+) -> None:
+    """Another process revokes a key while an apply is about to change its user: the user stays locked in the end."""
+    if unlocks:
+        declare(story, state="locked")
+        assert story.world.apply().status == 0
+        assert not user(story).enabled
+        declare(story)
+    else:
+        declare(story, "POWER_USER")
+    right = Session.update_level
+    calls: list[Any] = []
+
+    def meanwhile(self: Session, *args: Any) -> None:
+        calls.append(args)
+        if len(calls) == 1:
+            revoke = ("revoke", "lw/splunk", "--reason", "leaked", "--auto-approve")
+            revoked = end(story.world, start(story.world, *revoke))
+            assert revoked.status == 6, revoked
+            assert not user(story).enabled
+        right(self, *args)
+        if fails and len(calls) == 1:
+            story.lacework.faults.inject("forbidden", method="PATCH", times=None)
+
+    monkeypatch.setattr(Session, "update_level", meanwhile)
+    applied = story.world.apply()
+    story.lacework.faults.clear()
+    if not unlocks:
+        assert (applied.status, len(calls)) == (0, 1), applied
+        assert not user(story).enabled
+        return
+    assert applied.status == 1
+    if fails:
+        assert "a key of it was revoked meanwhile, and may work again" in applied.all
+        monkeypatch.setattr(Session, "update_level", right)
+        story.world.apply()
+    else:
+        assert "a key of it was revoked meanwhile: it is locked" in applied.all
+    assert not user(story).enabled
+    assert "is kept locked" in story.world.plan().out

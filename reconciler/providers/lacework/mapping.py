@@ -112,12 +112,14 @@ def user_to_create(name: str, fields: Fields, mark: Mark) -> dict[str, Any]:
 
 
 def user_to_update(fields: Fields, mark: Mark) -> dict[str, Any]:
-    """The body that makes a service user's own members what is given; groups are joined and left on their own."""
-    return {
-        "name": mark.attach(fields["name"]),
-        "description": fields["description"],
-        "userEnabled": int(fields["state"] == KeyState.ACTIVE),
-    }
+    """The body that makes a service user's own members what is given; groups are joined and left on their own.
+
+    Without a `state` nothing is said of it: an update must not take off a lock that somebody has just put on.
+    """
+    body: dict[str, Any] = {"name": mark.attach(fields["name"]), "description": fields["description"]}
+    if "state" in fields:
+        body["userEnabled"] = int(fields["state"] == KeyState.ACTIVE)
+    return body
 
 
 def _state(*, enabled: bool) -> str:

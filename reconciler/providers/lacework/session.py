@@ -91,8 +91,8 @@ class Session:
         raise OutcomeUnknown(what, hint="the next run completes it")
 
     def update_level(self, vendor_id: str, fields: Fields, mark: Mark) -> None:
-        """Make name, description, state and groups what is given. What takes access away is done first."""
-        locking = fields["state"] != KeyState.ACTIVE
+        """Make name, description, groups and (if given) state what is given. What takes access away is done first."""
+        locking = fields.get("state", KeyState.ACTIVE) != KeyState.ACTIVE
         if locking:
             self._spare_own(vendor_id, "lock")
         body = mapping.user_to_update(fields, mark)
