@@ -15,6 +15,7 @@ from reconciler.apply.annotate import annotate
 from reconciler.apply.issue import Stored, store
 from reconciler.apply.run import ApplyRun
 from reconciler.apply.tools import Tools
+from reconciler.apply.verify import tried
 from reconciler.errors import Conflict, InvalidInput, OutcomeUnknown, RetryLater
 from reconciler.manifest import load_estate, write
 from reconciler.model.action import TenantPlan
@@ -144,7 +145,7 @@ def take_in(tools: Tools, name: ObjectId, issued: Issued, *, unverified: bool) -
     record = tools.journal.document.objects.get(str(name))
     if desired is None or record is None or not _is_unknown(record):
         raise InvalidInput("it is no adopted key that waits for its secret", where=where)
-    _refuse(tools, desired, record, issued, unverified=unverified)
+    verification = _refuse(tools, desired, record, issued, unverified=unverified)
     path = desired.secret_path
     metadata = tools.access.secrets.metadata(path)
     if metadata.live and path != VaultPath(record.mount, record.path):
@@ -158,24 +159,15 @@ def take_in(tools: Tools, name: ObjectId, issued: Issued, *, unverified: bool) -
         tools, name, path, vendor_id=record.vendor_id, generation=record.generation, owner=desired.owner,
     )  # fmt: skip
     tools.journal.flush(lambda document: document.amend(str(name), version=version, issued_at=issued_at))
-    return Stored(path, version, Verification.GOOD)
+    return Stored(path, version, verification)
 
 
-def _refuse(tools: Tools, desired: DesiredKey, record: Record, issued: Issued, *, unverified: bool) -> None:
+def _refuse(tools: Tools, desired: DesiredKey, record: Record, issued: Issued, *, unverified: bool) -> Verification:
     where = f"{tools.tenant.desired.name}/{desired.id}"
     if issued.vendor_id != record.vendor_id:
         what = f"this is key {issued.vendor_id}, and the adopted one is key {record.vendor_id}"
         raise InvalidInput(what, where=where, hint="nothing was written")
-    verification = tools.tenant.session.verify(issued)
-    if verification is Verification.GOOD or (verification is Verification.UNVERIFIABLE and unverified):
-        return
-    if verification is Verification.BAD and desired.state is not KeyState.LOCKED:
-        raise InvalidInput("the vendor does not accept this id and secret", where=where, hint="nothing was written")
-    raise InvalidInput(
-        "it cannot be told from here whether this id and secret are good (an address restriction, or a locked key?)",
-        where=where,
-        hint="nothing was written; if you are sure of them, add --unverified",
-    )
+    return tried(tools, issued, where, locked=desired.state is KeyState.LOCKED, unverified=unverified)
 
 
 def _is_unknown(record: Record | None) -> bool:

@@ -13,6 +13,7 @@ from reconciler.apply.issue import Stored, intent_for, settle, store
 from reconciler.apply.journal import dropped
 from reconciler.apply.perform import delete_secret, delete_secrets, without
 from reconciler.apply.tools import Tools, applied_to
+from reconciler.apply.verify import tried
 from reconciler.errors import Conflict, InvalidInput, Rejected
 from reconciler.manifest.paths import fill
 from reconciler.model.action import Action, ActionKind, Operation, TenantPlan, Waiting
@@ -23,7 +24,7 @@ from reconciler.plan import digest
 from reconciler.plan.handoff import HANDOFF_ACTIONS, MAKES, digest_of, mark_of
 from reconciler.plan.observe import Access
 from reconciler.plan.run import replan
-from reconciler.providers.base import Issued, Verification
+from reconciler.providers.base import Issued
 from reconciler.vault import tags
 
 
@@ -115,19 +116,8 @@ def take_in(tools: Tools, waiting: Waiting, issued: Issued, *, unverified: bool 
     if action.operation is Operation.ISSUE:
         tools.level_id(action)  # it may be a handoff of its own, to be completed first
     _check_identity(tools, waiting, issued)
-    verification = tools.tenant.session.verify(issued)
-    if verification is Verification.BAD:
-        raise InvalidInput(
-            "the vendor does not accept this id and secret",
-            where=str(waiting.object),
-            hint="nothing was written; a secret that is lost can be generated anew in the console",
-        )
-    if verification is Verification.UNVERIFIABLE and not unverified:
-        raise InvalidInput(
-            "it cannot be told from here whether this id and secret are good (an address restriction, or a locked key?)",
-            where=str(waiting.object),
-            hint="nothing was written; if you are sure of them, add --unverified",
-        )
+    locked = action.key.state is KeyState.LOCKED
+    verification = tried(tools, issued, str(waiting.object), locked=locked, unverified=unverified)
     path = VaultPath(intent.mount, intent.path)
     # On top of what a completion that died before it could record anything has stored: it was this key's secret.
     version = store(tools, path, issued, intent.base_version, on_top=True)
