@@ -104,7 +104,9 @@ class TenantRun:
             if unlocks_leaked_keys(document, action):
                 problem = lock_again(self.tools, action)
                 left = (*left, problem) if problem else left
-                self._finish(Result(action, Status.FAILED, problem or "a key of it was revoked meanwhile: it is locked"))
+                self._finish(
+                    Result(action, Status.FAILED, problem or "a key of it was revoked meanwhile: it is locked")
+                )
         if left:
             self.error = ReconcilerError("; ".join(left), hint="repeat `reconciler revoke`, or run this again")
         self._flush()

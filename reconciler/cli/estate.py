@@ -16,14 +16,14 @@ from reconciler.cli.options import exit_code
 from reconciler.cli.output import Outcome, as_text
 from reconciler.errors import Denied, InvalidInput, ReconcilerError, printable
 from reconciler.model.action import TenantPlan
-from reconciler.model.estate import Estate
+from reconciler.model.estate import Estate, Limits
 from reconciler.model.finding import Finding
 from reconciler.model.outcome import ExitCode
 from reconciler.model.trusted import TrustedEstate
 from reconciler.plan.observe import Access
 from reconciler.plan.run import Planned, plan_all
 from reconciler.plan.target import Target, narrow, refuse_unknown, tenants
-from reconciler.policy.guardrails import check, spread_rotations
+from reconciler.policy.guardrails import check, counted, spread_rotations
 from reconciler.providers.base import ConnectionSettings
 
 if TYPE_CHECKING:
@@ -197,14 +197,18 @@ def vault_timeout(estate: Estate) -> float:
 def make_plan(run: Access, targets: Sequence[str], allowed: Sequence[str] = ()) -> tuple[Planned, tuple[Finding, ...]]:
     """Plan the chosen tenants, check the guardrails over everything in them, then narrow to the targets.
 
+    <<<<<<< HEAD
     Policies are held against every key of the estate: what is not a target is no way around them.
 
     `allowed` names findings (`RULE:TENANT`) that do not stop this run; InvalidInput for one that nothing was found of.
+    =======
+    `allowed` names findings (`RULE:TENANT`) that do not stop this run, and single objects that do not count for one
+    (`RULE:TENANT/KIND/NAME`); InvalidInput for a name of which nothing was found.
     """
     parsed = [Target.parse(text) for text in targets]
     chosen = tenants(run.estate.tenants, parsed)
     planned = plan_all(run, chosen)
-    findings = without_allowed((*check(planned.plans, run.estate.limits), *_violations(run, planned)), allowed)
+    findings = (*stopping(planned.plans, run.estate.limits, allowed), *_violations(run, planned))
     for item in planned.readable:
         refuse_unknown(item.tenant.desired, item.plan, parsed)
     spread = spread_rotations(planned.plans, run.estate.limits.rotations)
@@ -221,14 +225,19 @@ def _violations(run: Access, planned: Planned) -> tuple[Finding, ...]:
     return judge(run.estate.tenants, run.estate.policies, run.vault.now(), plans)
 
 
-def without_allowed(findings: Sequence[Finding], allowed: Sequence[str]) -> tuple[Finding, ...]:
-    """The findings that nobody allowed. InvalidInput for a name that no finding has: it would be a blank cheque."""
-    names = [finding.allow for finding in findings if finding.allow]
+def stopping(plans: Sequence[TenantPlan], limits: Limits, allowed: Sequence[str]) -> tuple[Finding, ...]:
+    """The guardrails that stop these plans, but for what is allowed.
+
+    InvalidInput for a name that is no finding's and no object's that one has counted: it would be a blank cheque.
+    """
+    every = check(plans, limits)
+    names, objects = {finding.allow for finding in every}, counted(plans, every)
     for name in allowed:
-        if name not in names:
-            hint = f"--allow takes what a finding names, here: {', '.join(sorted(set(names)))}" if names else ""
+        if name not in names | objects:
+            hint = f"--allow takes what a finding names, here: {', '.join(sorted(names))}" if names else ""
             raise InvalidInput(f"--allow {printable(name)}: no guardrail stops this run under that name", hint=hint)
-    return tuple(finding for finding in findings if finding.allow not in allowed)
+    spared = objects.intersection(allowed)
+    return tuple(finding for finding in check(plans, limits, spared) if finding.allow not in allowed)
 
 
 def plan_codes(planned: Planned, findings: Sequence[Finding], *, detailed: bool) -> dict[str, ExitCode]:

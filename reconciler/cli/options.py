@@ -151,9 +151,10 @@ def allow_option(command: _F) -> _F:
     """`--allow`, repeatable."""
     return click.option(
         "--allow",
-        metavar="RULE:TENANT",
+        metavar="RULE:TENANT[/KIND/NAME]",
         multiple=True,
-        help="Let this run pass a guardrail that stops it, named as its message spells it. Repeatable.",
+        help="Let this run pass a guardrail that stops it, or do not count one object for it. Named as the message spells "
+        "it. Repeatable.",
     )(command)
 
 

@@ -6,9 +6,10 @@ exists. Both are counted per tenant and over all tenants. Retired generations wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
 from reconciler.model.action import Action, ActionKind, Note, Operation, TenantPlan
 from reconciler.model.estate import Limit, Limits
@@ -17,19 +18,14 @@ from reconciler.model.names import ObjectId
 from reconciler.model.state import Phase
 
 
-def check(plans: Sequence[TenantPlan], limits: Limits) -> tuple[Finding, ...]:
+def check(plans: Sequence[TenantPlan], limits: Limits, spared: Collection[str] = ()) -> tuple[Finding, ...]:
     """Every guardrail that these plans break, as findings that stop the run. `plans` must be complete: targets come later.
 
-    `--allow` names one `RULE:TENANT`, or `RULE:run` for the whole run.
+    `--allow` names one `RULE:TENANT`, or `RULE:run` for the whole run. `spared` names single objects that do not count:
+    `RULE:TENANT/KIND/NAME`.
     """
-    rules: tuple[tuple[str, str, Limit, Callable[[TenantPlan], int]], ...] = (
-        ("deletes", "would be deleted", limits.deletes, _deletes),
-        ("deletes", "are recorded but gone at the vendor, and would be issued anew", limits.deletes, _vanished),
-        ("replacements", "would be replaced", limits.replacements, _replacements),
-        ("locks", "would be locked for good", limits.locks, _locks),
-    )
     found: list[Finding] = []
-    for rule, what, limit, count in rules:
+    for rule, what, limit, count in _rules(limits, spared):
         found += [
             _finding(rule, plan.tenant, (count(plan), plan.population), limit, what)
             for plan in plans
@@ -39,6 +35,36 @@ def check(plans: Sequence[TenantPlan], limits: Limits) -> tuple[Finding, ...]:
         if len(plans) > 1 and _broken(total, population, limit):
             found.append(_finding(rule, "", (total, population), limit, what))
     return tuple(found)
+
+
+def counted(plans: Sequence[TenantPlan], findings: Sequence[Finding]) -> frozenset[str]:
+    """The single objects that these findings have counted, as `--allow` names them."""
+    broken = {(finding.rule, finding.tenant) for finding in findings}
+    return frozenset(
+        _single(rule, plan, action)
+        for rule, counts in _COUNTS.items()
+        for plan in plans
+        if broken & {(f"guardrail/{rule}", plan.tenant), (f"guardrail/{rule}", "")}
+        for action in plan.actions
+        if counts(action)
+    )
+
+
+def _single(rule: str, plan: TenantPlan, action: Action) -> str:
+    return f"{rule}:{plan.tenant}/{action.object}"
+
+
+def _rules(limits: Limits, spared: Collection[str]) -> tuple[tuple[str, str, Limit, Callable[[TenantPlan], int]], ...]:
+    def count(rule: str) -> Callable[[TenantPlan], int]:
+        counts = _COUNTS[rule]
+        return lambda plan: sum(counts(action) and _single(rule, plan, action) not in spared for action in plan.actions)
+
+    return (
+        ("deletes", "would be deleted", limits.deletes, count("deletes")),
+        ("deletes", "are recorded but gone at the vendor, and would be issued anew", limits.deletes, _vanished),
+        ("replacements", "would be replaced", limits.replacements, count("replacements")),
+        ("locks", "would be locked for good", limits.locks, count("locks")),
+    )
 
 
 def _finding(rule: str, tenant: str, counted: tuple[int, int], limit: Limit, what: str) -> Finding:
@@ -101,10 +127,6 @@ def _broken(count: int, population: int, limit: Limit) -> bool:
     return count > limit.floor and (count > limit.max or count > limit.ratio * population)
 
 
-def _deletes(plan: TenantPlan) -> int:
-    return sum(_is_delete(action) for action in plan.actions)
-
-
 def _is_delete(action: Action) -> bool:
     operation = action.by_hand or action.operation
     if action.record is not None and action.record.phase is Phase.QUARANTINED and operation is Operation.UPDATE:
@@ -118,9 +140,14 @@ def _vanished(plan: TenantPlan) -> int:
     return plan.vanished
 
 
-def _replacements(plan: TenantPlan) -> int:
-    return sum(action.kind is ActionKind.REPLACE and not action.object.kind.is_level for action in plan.actions)
+def _is_replacement(action: Action) -> bool:
+    return action.kind is ActionKind.REPLACE and not action.object.kind.is_level
 
 
-def _locks(plan: TenantPlan) -> int:
-    return sum(action.kind is ActionKind.LOCK and action.operation is Operation.DELETE for action in plan.actions)
+def _is_final_lock(action: Action) -> bool:
+    return action.kind is ActionKind.LOCK and action.operation is Operation.DELETE
+
+
+_COUNTS: Final[Mapping[str, Callable[[Action], bool]]] = {
+    "deletes": _is_delete, "replacements": _is_replacement, "locks": _is_final_lock,
+}  # fmt: skip

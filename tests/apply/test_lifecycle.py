@@ -135,6 +135,10 @@ def test_promise_4_a_guardrail_is_passed_by_its_name_only(world: World) -> None:
     wrong = world.run("apply", "--auto-approve", "--allow", "deletes:everything")
     assert (wrong.status, "here: deletes:dsm" in wrong.err) == (1, True)
     assert world.run("plan", "--allow", "deletes:dsm").status == 0
+    named = ["--allow", "deletes:dsm/ApiKey/k0", "--allow", "deletes:dsm/ApiKey/k1"]  # three are always allowed
+    assert world.run("plan", *named[:2]).status == 3
+    assert world.run("plan", *named).status == 0
+    assert world.run("plan", "--allow", "deletes:dsm/ApiKey/splunk").status == 1
     assert world.run("apply", "--auto-approve", "--allow", "deletes:dsm").status == 0
     assert world.names() == ["splunk"]
     nothing = world.run("plan", "--allow", "deletes:dsm")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.action import Action, ActionKind, Operation, TenantPlan
 from reconciler.model.estate import Limit, Limits
-from reconciler.policy.guardrails import check, spread_rotations
+from reconciler.policy.guardrails import check, counted, spread_rotations
 from tests.support import builders as b
 from tests.support.builders import NOW, action, tenant_plan
 
@@ -171,3 +171,23 @@ def test_rotation_of_unknown_age_goes_last(known: Any) -> None:
     unknown = action(ActionKind.ROTATE, name="a", desired=key, record=known)
     (plan,) = spread_rotations([tenant_plan(unknown, due("b", 11))], 1)
     assert [item.object.name for item in plan.actions] == ["b"]
+
+
+# --- single objects -------------------------------------------------------------------------------------------------------
+
+
+def test_single_objects_can_be_spared() -> None:
+    """Each that is named does not count, in its tenant and over the run; what is left counts as before."""
+    plans = [deletes(5, 10, "a"), deletes(1, 10, "b")]
+    every = check(plans, LIMITS)
+    assert counted(plans, every) == {f"deletes:a/ApiKey/k{at}" for at in range(5)}
+    assert check(plans, LIMITS, {"deletes:a/ApiKey/k0"})[0].figures["count"] == 4
+    assert check(plans, LIMITS, {"deletes:a/ApiKey/k0", "deletes:a/ApiKey/k1"}) == ()
+    assert check(plans, LIMITS, {"deletes:b/ApiKey/k0", "locks:a/ApiKey/k0"}) == every
+
+
+def test_only_what_a_finding_has_counted_can_be_spared() -> None:
+    """Where nothing stops the run there is nothing to allow; a finding over the run has counted every tenant's objects."""
+    assert counted([deletes(3, 3)], check([deletes(3, 3)], LIMITS)) == frozenset()
+    plans = [deletes(3, 3, f"t{at}") for at in range(40)]
+    assert len(counted(plans, check(plans, LIMITS))) == 120
