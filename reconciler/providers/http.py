@@ -16,12 +16,10 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import quote
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
@@ -39,6 +37,7 @@ from reconciler.errors import (
 from reconciler.providers.answers import Answer, Call, Effect, broken, heard, parse, read, unclear
 from reconciler.providers.base import ConnectionSettings
 from reconciler.providers.pacing import Pacer
+from reconciler.wire import Wire
 
 _log = logging.getLogger(__name__)
 
@@ -122,7 +121,7 @@ class Transport:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._refused: AuthenticationFailed | None = None
-        self._session = _session(settings.connections)
+        self._wire = Wire(settings.connections)
 
     def send(
         self,
@@ -173,7 +172,7 @@ class Transport:
 
     def close(self) -> None:
         """Give connections back."""
-        self._session.close()
+        self._wire.close()
 
     def _attempt(
         self,
@@ -216,7 +215,7 @@ class Transport:
         timeout = self._settings.timeout
         deadline = self._clock() + timeout
         try:
-            response = self._session.request(
+            response = self._wire.request(
                 call.method,
                 self.endpoint + path,
                 data=content,
@@ -224,7 +223,6 @@ class Transport:
                 auth=auth,
                 timeout=(min(timeout, _CONNECT_TIMEOUT), timeout),
                 verify=self._settings.ca_cert,
-                allow_redirects=False,
                 stream=True,
             )
             with response:
@@ -318,12 +316,3 @@ def _tls_failed(call: Call, place: str, reason: object) -> ReconcilerError:
         return ContractBroken(what, hint="if a CA of your own signed it, name that CA's file in REQUESTS_CA_BUNDLE")
     what = f"{call} at {place}: the TLS connection failed"
     return broken(call, what, "check that the endpoint speaks TLS, and that no proxy gets in its way")
-
-
-def _session(connections: int) -> requests.Session:
-    session = requests.Session()
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session

@@ -21,7 +21,6 @@ from urllib.parse import quote
 
 import requests
 import tenacity
-from requests.adapters import HTTPAdapter
 
 from reconciler.errors import (
     ContractBroken,
@@ -35,6 +34,7 @@ from reconciler.model.estate import VaultConfig
 from reconciler.model.secret import Secret
 from reconciler.vault import auth, failures, settings
 from reconciler.vault.failures import Call, Identity
+from reconciler.wire import Wire
 
 if TYPE_CHECKING:
     from reconciler.vault.mounts import Mounts
@@ -297,7 +297,7 @@ def uptime() -> float:
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
-class _Session(requests.Session):
+class _Session(Wire):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Standby nodes redirect to the active one. Never from TLS to plain text, for the token goes along."""
         found = super().get_redirect_target(resp)
@@ -306,13 +306,11 @@ class _Session(requests.Session):
 
 
 def _session(target: settings.Target) -> requests.Session:
-    session = _Session()
+    session = _Session(CONNECTIONS)
     session.trust_env = False  # else a netrc file would add credentials, and the CA could change behind our back
     session.verify = target.verify
     session.proxies = dict(target.proxies)
     session.max_redirects = 2
-    session.mount("http://", HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS))
-    session.mount("https://", HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS))
     return session
 
 
