@@ -3,7 +3,7 @@
 `requests` prepares a request at more than twice the cost of sending it: it parses the URL over and over, merges settings,
 asks the environment for proxies and looks after cookies. All that is the same for every call to one server, so it is done
 once for each server; what sends, pools connections, speaks TLS and maps errors is `requests` and `urllib3` as ever
-(docs/performance.md, "Apply", has the figures).
+(docs/performance.md has the figures, ADR 0020 the reasons).
 
 Callers give URLs that are encoded already, bodies as bytes, and their headers whole. There are no cookies and no `.netrc`.
 """
@@ -11,23 +11,21 @@ Callers give URLs that are encoded already, bodies as bytes, and their headers w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
 from requests.utils import check_header_validity
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 if TYPE_CHECKING:
+    from requests.structures import CaseInsensitiveDict
     from urllib3 import BaseHTTPResponse
     from urllib3.connectionpool import ConnectionPool
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_ALWAYS: Final = {"Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
 
 Authenticate = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 
@@ -62,24 +60,29 @@ class Wire(requests.Session):
         allow_redirects: bool = False,
         stream: bool = False,
     ) -> requests.Response:
-        """Send one request; requests' own errors. `verify` and `proxies` count at the first one, for they never change."""
+        """Send one request; requests' own errors. `verify` and `proxies` count at the first one, for they never change.
+
+        With `stream` the body is left to be read from the answer's `raw`.
+        """
         if self._settings is None:
             self._settings = self.merge_environment_settings(url, dict(proxies or {}), None, verify, cert)
         request = requests.PreparedRequest()
         request.method = method.upper()
         request.url = f"{url}?{urlencode(params)}" if params else url
-        request.headers = CaseInsensitiveDict({**_ALWAYS, **headers})
+        # A plain mapping does, for it is we who write the names.
+        request.headers = cast("CaseInsensitiveDict[str]", {"Accept-Encoding": "gzip, deflate", **headers})
         request.body = data
         if request.method != "GET":
             request.headers["Content-Length"] = str(len(data or b""))
         if auth is not None:
             request = auth(request)
-        for header in request.headers.items():
-            check_header_validity(header)
+        for name, value in request.headers.items():
+            if value[:1].isspace() or not value.isprintable():
+                check_header_validity((name, value))
         how = {**self._settings, "timeout": timeout, "stream": True}
         response = self.get_adapter(url).send(request, **how)
         if allow_redirects and response.status_code in _REDIRECTS:
-            request.prepare_cookies({})
+            request.prepare_cookies(self.cookies)
             response = [response, *self.resolve_redirects(response, request, **how)][-1]
         if not stream:
             response.content  # noqa: B018  it is read here, where its errors are expected
@@ -87,17 +90,20 @@ class Wire(requests.Session):
 
 
 class _Response(requests.Response):
-    """An answer that is read in one piece, if it is read by its `content`."""
+    """An answer whose `content` is read in one piece."""
 
-    @cached_property
+    _body: bytes | None = None
+
+    @property
     def content(self) -> bytes:
-        try:
-            body: bytes = self.raw.read(decode_content=True)
-        except ReadTimeoutError as problem:
-            raise requests.ReadTimeout(problem) from None
-        except HTTPError as problem:
-            raise requests.exceptions.ChunkedEncodingError(problem) from None
-        return body
+        if self._body is None:  # no `cached_property`: in Python 3.11 it holds one lock for all instances
+            try:
+                self._body = self.raw.read(decode_content=True)
+            except ReadTimeoutError as problem:
+                raise requests.ReadTimeout(problem) from None
+            except HTTPError as problem:
+                raise requests.exceptions.ChunkedEncodingError(problem) from None
+        return self._body
 
 
 class _Adapter(HTTPAdapter):
@@ -105,29 +111,48 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._pools: dict[tuple[str, ...], ConnectionPool] = {}
+        self._pools: dict[str, ConnectionPool] = {}
+        self._by_path: set[str] = set()
+        """The servers that are asked for paths, not for whole URLs as some proxies are."""
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
     ) -> ConnectionPool:
-        server = tuple(str(request.url).split("/", 3)[:3])
+        server, path = _parts(request)
         pool = self._pools.get(server)
         if pool is None:
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
             super().cert_verify(pool, request.url, verify, cert)  # type: ignore[no-untyped-call]
+            if super().request_url(request, proxies) == path:
+                self._by_path.add(server)
             self._pools[server] = pool
         return pool
 
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        server, path = _parts(request)
+        return path if server in self._by_path else super().request_url(request, proxies)
+
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Done when the pool was made."""
+
+    def close(self) -> None:
+        """Give the connections back. Who calls again gets new ones."""
+        super().close()
+        self._pools.clear()
 
     def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> requests.Response:
         """The answer without cookies, and without a guess at how its text is encoded."""
         response = _Response()
         response.status_code = resp.status
-        response.headers = CaseInsensitiveDict(resp.headers)
+        response.headers = cast("CaseInsensitiveDict[str]", resp.headers)
         response.raw = resp
-        response.reason = str(resp.reason or "")
         response.url = str(req.url)
         response.request = req
         return response
+
+
+def _parts(request: requests.PreparedRequest) -> tuple[str, str]:
+    """The server and the path with its query."""
+    url = str(request.url)
+    end = url.find("/", url.index("://") + 3)
+    return (url[:end], url[end:]) if end > 0 else (url, "/")

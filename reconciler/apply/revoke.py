@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.apply.emergency import Carriers, Ended, Scene, Trail, carriers, end, known_mark, open_without_lease
+from reconciler.apply.run import PARALLEL_TENANTS
 from reconciler.apply.tenant import WORKERS
 from reconciler.errors import AuthenticationFailed, InvalidInput, ReconcilerError, Unexpected, foreign
 from reconciler.model.desired import VaultPath
@@ -25,7 +26,6 @@ from reconciler.model.outcome import ExitCode, combine
 from reconciler.model.state import Handoff, HandoffAction, Phase, Previous, Record, Revoked, StateDocument
 from reconciler.plan.handoff import digest_of
 from reconciler.plan.observe import Access, OpenTenant
-from reconciler.plan.run import PARALLEL_TENANTS
 from reconciler.providers.base import Step, Write
 from reconciler.suggest import did_you_mean
 from reconciler.vault import tags

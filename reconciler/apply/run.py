@@ -25,10 +25,11 @@ from reconciler.model.desired import CredentialRef
 from reconciler.model.mark import owner_tag
 from reconciler.model.state import StateDocument
 from reconciler.plan.observe import Access
-from reconciler.plan.run import PARALLEL_TENANTS, PlannedTenant, replan
+from reconciler.plan.run import PlannedTenant, replan
 from reconciler.plan.saved import FALLS_DUE
 from reconciler.vault.lease import TenantLease
 
+PARALLEL_TENANTS: Final = 16
 _NAP: Final = 0.5  # seconds
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
@@ -28,6 +29,9 @@ from reconciler.providers.base import ConnectionSettings
 
 if TYPE_CHECKING:
     from reconciler.manifest import Cache
+
+_ALLOCATIONS: Final = 100_000
+"""How many more objects there must be before garbage is looked for: hardly any of ours is in cycles."""
 
 
 @contextmanager
@@ -51,10 +55,24 @@ def access(
     for warning in estate.warnings:  # each says itself that it is one, and where
         click.echo(warning, err=True)
     with (
+        _lasting(),
         as_trusted(estate, folder, trusted_ref, trust_endpoints=trust_endpoints) as judged,
         connected(judged, identity, trust_endpoints=trust_endpoints) as run,
     ):
         yield run
+
+
+@contextmanager
+def _lasting() -> Iterator[None]:
+    """What has been loaded lasts: garbage collection does not look at it again and again, and looks less often."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 @contextmanager

@@ -107,13 +107,13 @@ def observe(access: Access, tenant: OpenTenant, also: Sequence[KnownKey] = ()) -
     traits, tag = tenant.provider.traits(tenant.desired), owner_tag(access.estate.id, tenant.desired.name)
     if traits.lists_keys:
         if traits.marked_only:
-            adopted, _ = access.states.load(tenant.desired.name)
+            adopted, _ = access.states.read(tenant.desired.name)
             also = (*_known_keys(adopted, tag, adopted=True), *also)
         observed = tenant.session.observe(also) if also else tenant.session.observe()
-        document, version = access.states.load(tenant.desired.name)
+        document, version = access.states.read(tenant.desired.name)
     else:
         # Here nothing is found but what is asked for, so nothing can look like an orphan: the state comes first.
-        document, version = access.states.load(tenant.desired.name)
+        document, version = access.states.read(tenant.desired.name)
         observed = tenant.session.observe((*_known_keys(document, tag), *also))
     if document is not None and _moved(tenant.desired, document) and not _same_account(observed, document):
         raise InvalidInput(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 from reconciler.errors import ReconcilerError, Unexpected
 from reconciler.model.action import TenantPlan
@@ -12,7 +13,8 @@ from reconciler.model.desired import DesiredTenant
 from reconciler.plan.observe import Access, OpenTenant, observe, open_tenant
 from reconciler.plan.planner import plan_tenant
 
-PARALLEL_TENANTS = 16
+PARALLEL_TENANTS: Final = 64
+"""Planning a tenant is waiting for its vendor, one answer after the other, and little work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,10 @@ def plan_all(
         tenant: OpenTenant | None = None
         try:
             tenant = open_tenant(access, desired)
-            return PlannedTenant(tenant, replan(access, tenant))
+            plan = replan(access, tenant)
+            if not plan.actions:
+                tenant.session.close()  # its connections; one that is used again opens new ones
+            return PlannedTenant(tenant, plan)
         except Exception as problem:  # noqa: BLE001  what ends one tenant must not end the others
             if tenant is not None:
                 tenant.session.close()

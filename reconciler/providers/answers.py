@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -15,6 +16,7 @@ from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from reconciler.errors import (
     AuthenticationFailed,
@@ -199,6 +201,8 @@ def _client_error(answer: Answer, what: str) -> ReconcilerError:
 
 def parse(body: bytes) -> Any:
     """The JSON value of a body, or None if it is not strictly JSON (RFC 8259, UTF-8)."""
+    with suppress(ValueError):  # twice as fast as the standard library, and a little stricter than the RFC
+        return from_json(body, allow_inf_nan=False, cache_strings="keys")  # no value, for some are secrets
     try:
         return json.loads(body.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError):

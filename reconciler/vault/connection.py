@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 import requests
 import tenacity
+from pydantic_core import from_json
 
 from reconciler.errors import (
     ContractBroken,
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-CONNECTIONS: Final = 16
+CONNECTIONS: Final = 64
+"""At most: as many as threads of ours may call at once. Opened when needed, kept alive, never given up in between."""
+_WORKERS: Final = 16
 _ATTEMPTS: Final = 4
 _LONGEST_WAIT: Final = 20.0
 _MERGE_PATCH: Final = "application/merge-patch+json"
@@ -92,7 +95,8 @@ class Vault:
             session=_session(target),
             timeout=(min(timeout, 5.0), timeout),
         )
-        self._sleep = sleep
+        self._reads = _retrying(sleep, RetryLater, OutcomeUnknown)
+        self._writes = _retrying(sleep, RetryLater)
         self._clock: tuple[datetime, float] | None = None
         self._login: auth.Login | None = None
         self._renewing = threading.Lock()
@@ -196,7 +200,6 @@ class Vault:
         or `repeatable`, which means that doing it twice is like doing it once. Raises the errors of `failures`.
         """
         call = Call(method, path, self.identity, need, login=login, quotable=quotable)
-        again = RetryLater if not (call.reads or repeatable) else (RetryLater, OutcomeUnknown)
         if not login:
             self._renew_if_due()
 
@@ -208,13 +211,7 @@ class Vault:
                 found = self._why_denied(call, found)
             raise found
 
-        return tenacity.Retrying(
-            stop=_enough,
-            wait=_wait,
-            retry=tenacity.retry_if_exception_type(again),
-            sleep=self._sleep,
-            reraise=True,
-        )(attempt)
+        return (self._reads if call.reads or repeatable else self._writes)(attempt)
 
     def _why_denied(self, call: Call, denied: NotPermitted) -> ReconcilerError:
         """A denied call and a dead token look the same: ask after the token to tell them apart."""
@@ -233,7 +230,10 @@ class Vault:
             response = self._adapter.request(
                 call.method,
                 "/v1/" + quote(call.path, safe="/"),
-                headers={"Content-Type": _MERGE_PATCH if call.method == "PATCH" else "application/json"},
+                headers={
+                    "Content-Type": _MERGE_PATCH if call.method == "PATCH" else "application/json",
+                    "User-Agent": "access-reconciler",
+                },
                 raise_exception=False,
                 data=None if body is None else json.dumps(body, default=_open).encode(),
                 params=params,
@@ -272,7 +272,7 @@ class Vault:
         finally:
             self._renewing.release()
 
-    def each(self, function: Callable[[T], R], items: Iterable[T], *, workers: int = CONNECTIONS) -> list[R]:
+    def each(self, function: Callable[[T], R], items: Iterable[T], *, workers: int = _WORKERS) -> list[R]:
         """Apply a function that makes calls to many things side by side, in order. The first error ends it."""
         waiting = list(items)
         if len(waiting) < 2:
@@ -322,7 +322,7 @@ def _open(value: object) -> str:
 
 def _content(response: requests.Response) -> Mapping[str, Any] | None:
     try:
-        content = response.json()
+        content = from_json(response.content, cache_strings="keys")  # no value, for credentials are read too
     except ValueError:
         return None
     return content if isinstance(content, dict) else None
@@ -336,6 +336,12 @@ def _errors(content: Mapping[str, Any] | None) -> list[str]:
 def _retry_after(response: requests.Response) -> float | None:
     text = response.headers.get("Retry-After", "")
     return float(text) if text.isdigit() else None
+
+
+def _retrying(sleep: Callable[[float], None], *again: type[ReconcilerError]) -> tenacity.Retrying:
+    """Made once for many calls, which it keeps apart by thread."""
+    retry = tenacity.retry_if_exception_type(again)
+    return tenacity.Retrying(stop=_enough, wait=_wait, retry=retry, sleep=sleep, reraise=True)
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

@@ -199,6 +199,7 @@ class TenantLease:
                     self._document = wanted
                     break
             self._lost.set()
+            self._store.release(self._document.tenant)
         if self._heart.ident is not None and self._heart is not threading.current_thread():
             self._heart.join()
 

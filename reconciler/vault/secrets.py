@@ -244,5 +244,6 @@ def _moment(text: object) -> datetime | None:
 
 def _cut(text: str, limit: int) -> str:
     """What Vault takes as custom metadata: printable, and at most so many bytes of UTF-8."""
-    clean = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text).strip()
-    return clean.encode()[:limit].decode(errors="ignore").strip()
+    if not text.isprintable():
+        text = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
+    return text.strip().encode()[:limit].decode(errors="ignore").strip()

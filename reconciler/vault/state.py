@@ -74,14 +74,24 @@ class StateStore:
     def load(self, tenant: str) -> tuple[StateDocument | None, int]:
         """The document and the version that a commit must name: `(None, 0)` if there has never been one.
 
-        ContractBroken when it is damaged or was removed, InvalidInput when it is another estate's or a newer program's.
+        What was loaded is remembered, for the commit that comes next. ContractBroken when it is damaged or was removed,
+        InvalidInput when it is another estate's or a newer program's.
         """
+        document, known = self._load(tenant)
+        self._remember(tenant, known)
+        return document, known.version
+
+    def read(self, tenant: str) -> tuple[StateDocument | None, int]:
+        """As `load`, for somebody who is not about to commit: nothing of it is kept."""
+        document, known = self._load(tenant)
+        return document, known.version
+
+    def _load(self, tenant: str) -> tuple[StateDocument | None, _Known]:
         seen = -1
         for _ in range(_READ_AGAIN):
             root, version = self._read_root(tenant)
             if root is None:
-                self._remember(tenant, _Known(version, {}, ()))
-                return None, version
+                return None, _Known(version, {}, ())
             try:
                 objects = self._objects(tenant, root)
             except NotFound as gone:
@@ -89,8 +99,7 @@ class StateStore:
                     raise self._damaged(tenant, f"its bucket {gone.what} is gone") from None
                 seen = version  # a commit may have come between our reads: look at the root again
                 continue
-            self._remember(tenant, _Known(version, objects, root.buckets))
-            return _document(root, objects), version
+            return _document(root, objects), _Known(version, objects, root.buckets)
         raise Conflict("the state changes faster than it can be read", where=self._where(tenant), hint="run it again")
 
     def commit(self, document: StateDocument, cas: int) -> int:
@@ -144,6 +153,10 @@ class StateStore:
                 continue
             return wanted
         raise Conflict("the state keeps changing", where=self._where(tenant), hint="run it again")
+
+    def release(self, tenant: str) -> None:
+        """Keep no longer what was loaded or committed last: no commit will come. One that comes loads it again."""
+        self._forget(tenant)
 
     def forget(self, tenant: str) -> int:
         """The version that a commit must name to put a new document in the place of one that cannot be read any more."""

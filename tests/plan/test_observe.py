@@ -29,7 +29,7 @@ class Outside:
         self.asked.append("vendor")
         return self.seen
 
-    def load(self, tenant: str) -> tuple[StateDocument | None, int]:
+    def read(self, tenant: str) -> tuple[StateDocument | None, int]:
         self.asked.append("state")
         return self.document, 7
 
