@@ -85,21 +85,35 @@ def _finishes(action: Action) -> Intent | None:
     return intent if intent is not None and intent.action is IntentAction.CREATE and action.vendor_id else None
 
 
-def issue(tools: Tools, action: Action, intent: Intent) -> Stored:
-    """Carry out one `ISSUE` or `REGENERATE` whose intent is open."""
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A secret that is in Vault, and still in memory, and has not been seen to work."""
+
+    issued: Issued
+    path: VaultPath
+    version: int
+
+
+def issue(tools: Tools, action: Action, intent: Intent) -> Fresh:
+    """The first half of an `ISSUE` or `REGENERATE` whose intent is open: have the secret made, and store it."""
     new_key = action.operation is Operation.ISSUE
     issued = _create(tools, action, intent) if new_key else _regenerate(tools, action, intent)
     path = VaultPath(intent.mount, intent.path)
     try:
-        version = store(tools, path, issued, intent.base_version, on_top=not new_key)
+        return Fresh(issued, path, store(tools, path, issued, intent.base_version, on_top=not new_key))
     except (Denied, Rejected):
         if new_key:
             _compensate(tools, action, intent, issued)
         raise
-    if new_key:
-        _finish(tools, action, intent, issued)
-    stored = _verified(tools, action, intent, Stored(path, version, Verification.UNVERIFIABLE), issued)
-    settle(tools, action, intent, stored, issued)
+
+
+def complete(tools: Tools, action: Action, intent: Intent, fresh: Fresh) -> Stored:
+    """The second half: what the key still lacks, verifying, and closing the intent."""
+    if action.operation is Operation.ISSUE:
+        _finish(tools, action, intent, fresh.issued)
+    unproven = Stored(fresh.path, fresh.version, Verification.UNVERIFIABLE)
+    stored = _verified(tools, action, intent, unproven, fresh.issued)
+    settle(tools, action, intent, stored, fresh.issued)
     return stored
 
 

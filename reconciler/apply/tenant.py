@@ -14,7 +14,7 @@ from itertools import groupby, islice
 from typing import Final
 
 from reconciler.apply.handoff import open_handoff
-from reconciler.apply.issue import intent_for, issue
+from reconciler.apply.issue import complete, intent_for, issue
 from reconciler.apply.journal import dropped
 from reconciler.apply.overtaken import give_way, is_overtaken, lock_again, unlocks_leaked_keys
 from reconciler.apply.perform import create_level, perform
@@ -29,6 +29,9 @@ from reconciler.providers.base import Verification
 
 BATCH: Final = 64
 WORKERS: Final = 8
+"""How many actions of a tenant are being carried out at once, secrets that are only being verified left out."""
+VERIFIERS: Final = 8
+"""How many secrets may be verified beside that: while one is, the next key is being created."""
 
 _WITH_INTENT: Final = frozenset({Operation.CREATE, Operation.ISSUE, Operation.REGENERATE})
 _ENDS_THE_TENANT: Final = (LeaseLost, AuthenticationFailed, VaultAway)
@@ -48,11 +51,12 @@ class TenantRun:
     _failed: dict[ObjectId, str] = field(default_factory=dict)
     _halted: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _turns: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(WORKERS))
 
     def carry_out(self, actions: Sequence[Action]) -> tuple[Result, ...]:
         """Do everything that can be done, and say what became of each action, in the given order."""
         try:
-            with ThreadPoolExecutor(WORKERS, thread_name_prefix=f"apply-{self.tools.tenant.desired.name}") as pool:
+            with ThreadPoolExecutor(WORKERS + VERIFIERS, f"apply-{self.tools.tenant.desired.name}") as pool:
                 for _, phase in groupby(actions, key=_phase):
                     for batch in _batches(_chains(phase)):
                         intents = self._open_intents(batch)
@@ -121,24 +125,26 @@ class TenantRun:
     def _chain(self, chain: Sequence[Action], intents: Mapping[ObjectId, Intent]) -> None:
         """All of one object's actions, one after the other; the first failure ends the chain."""
         for action in chain:
-            reason = self._reason_to_skip(action)
-            if reason:
-                self._finish(Result(action, Status.SKIPPED, reason))
-                continue
-            self._finish(self._attempt(action, intents.get(action.object)))
+            with contextlib.ExitStack() as turn:
+                turn.enter_context(self._turns)
+                reason = self._reason_to_skip(action)
+                if reason:
+                    self._finish(Result(action, Status.SKIPPED, reason))
+                    continue
+                self._finish(self._attempt(action, intents.get(action.object), turn))
 
-    def _attempt(self, action: Action, intent: Intent | None) -> Result:
+    def _attempt(self, action: Action, intent: Intent | None, turn: contextlib.ExitStack) -> Result:
         with self._lock:
             self._begun.add(id(action))
         try:
-            return self._one(action, intent)
+            return self._one(action, intent, turn)
         except Exception as problem:  # noqa: BLE001  what ends one action must not end the others
             error = problem if isinstance(problem, ReconcilerError) else Unexpected.of(problem)
         if isinstance(error, _ENDS_THE_TENANT):
             self._halt(str(error))
         return Result(action, Status.FAILED, str(error))
 
-    def _one(self, action: Action, intent: Intent | None) -> Result:
+    def _one(self, action: Action, intent: Intent | None, turn: contextlib.ExitStack) -> Result:
         if action.operation is Operation.HAND_OFF:
             open_handoff(self.tools, action, holder())
             return Result(action, Status.WAITING, "waits for a person")
@@ -148,7 +154,9 @@ class TenantRun:
             raise AssertionError("nothing is created without an intent")
         if action.operation is Operation.CREATE:
             return Result(action, Status.DONE, f"id {create_level(self.tools, action, intent)}")
-        stored = issue(self.tools, action, intent)
+        fresh = issue(self.tools, action, intent)
+        turn.close()  # the next key may be created while this one's secret is verified
+        stored = complete(self.tools, action, intent, fresh)
         detail = (
             "" if stored.verification is Verification.GOOD else "not verified: it cannot be used from here or is locked"
         )

@@ -258,7 +258,8 @@ class ConnectionSettings:
     rate: RateLimit = DOCUMENTED_RATE
     ca_cert: str | bool = True
     user_agent: str = "access-reconciler"
-    connections: int = 8
+    connections: int = 16
+    """Most connections to the vendor at once: eight creations, and as many verifications beside them."""
     sleep: Callable[[float], None] = time.sleep
     options: Mapping[str, Any] = field(default_factory=dict)
     """The tenant's `options`, checked by the provider before."""

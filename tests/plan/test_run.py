@@ -48,7 +48,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> dict[str, Open]:
 
 def test_tenants_are_planned_side_by_side_and_told_apart(opened: dict[str, Open]) -> None:
     """In the order of their names; what cannot be read is named with the reason. Only where there is something to do
-    the session is kept open."""
+    the session is kept open.
+    """
     told: list[str] = []
     names = ("west", "odd", "denied", "east")
     planned = plan_all(None, [b.desired_tenant(name=name) for name in names], told.append)  # type: ignore[arg-type]

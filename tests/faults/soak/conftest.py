@@ -28,6 +28,7 @@ def soil(
 
     monkeypatch.setattr("reconciler.providers.pacing.Pacer.pause", lambda self, seconds: None)
     monkeypatch.setattr(reconciler.apply.tenant, "WORKERS", 1)
+    monkeypatch.setattr(reconciler.apply.tenant, "VERIFIERS", 0)
     # Without it each answer of the proxy waits 40 ms for an acknowledgement.
     monkeypatch.setattr("socketserver.StreamRequestHandler.disable_nagle_algorithm", True)
     kv = f"soak{next(_numbers)}"
