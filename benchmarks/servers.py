@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,9 +29,9 @@ class Servers:
 
 
 @contextmanager
-def servers(tenants: int) -> Iterator[Servers]:
-    """Fresh servers, empty but for the tenants' credentials; gone when the block ends."""
-    with openbao() as bao, _emulators(tenants) as emulated:
+def servers(tenants: int, *options: str) -> Iterator[Servers]:
+    """Fresh servers, empty but for the tenants' credentials; gone when the block ends. `options`: of `emulate`."""
+    with openbao() as bao, _emulators(tenants, options) as emulated:
         for name, tenant in zip(tenant_names(tenants), emulated, strict=True):
             credential = {**tenant["credentials"], "endpoint": tenant["endpoint"]}
             bao.request("POST", f"secret/data/reconciler-credentials/{name}", {"data": credential})
@@ -39,9 +39,9 @@ def servers(tenants: int) -> Iterator[Servers]:
 
 
 @contextmanager
-def _emulators(tenants: int) -> Iterator[list[dict[str, Any]]]:
+def _emulators(tenants: int, options: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "reconciler", "emulate", PROVIDER, "--tenants", str(tenants), "--seed", "1"],
+        [sys.executable, "-m", "reconciler", "emulate", PROVIDER, "--tenants", str(tenants), "--seed", "1", *options],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
