@@ -148,7 +148,7 @@ def outcome_of_plan(
 ) -> Outcome:
     """A plan in every form. `command`: what was asked for, if not a plan."""
     from reconciler.report import data, review, text
-    from reconciler.report.findings import RULES, of_plan
+    from reconciler.report.findings import of_plan, rules_of
 
     return Outcome(
         command,
@@ -156,7 +156,7 @@ def outcome_of_plan(
         data=lambda: with_trusted(data.plan(estate, planned, findings, codes), estate),
         markdown=lambda: review.plan(planned, findings),
         findings=lambda: of_plan(planned, findings),
-        rules=lambda: RULES,
+        rules=lambda: rules_of(estate.policies),
         checked=[plan.tenant for plan in planned.plans],
     )
 

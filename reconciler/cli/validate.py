@@ -86,7 +86,7 @@ def outcome(report: Report) -> Outcome:
         data=lambda: data.validation(report),
         markdown=lambda: review.problems(report.problems, _valid(report)),
         findings=lambda: findings.of_manifests(report.problems),
-        rules=lambda: findings.RULES,
+        rules=lambda: findings.rules_of(report.policies),
         checked=["validate"],
     )
 

@@ -34,7 +34,7 @@ class Report:
     problems: tuple[Problem, ...]
     documents: int
     files: int
-    tenants: tuple[DesiredTenant, ...] = ()
+    tenants: tuple[DesiredTenant, ...] = field(default=(), compare=False, repr=False)
     """What the whole estate asks for, as far as it could be made out."""
     policies: Policies = NO_POLICIES
     """The rules that are on in the estate."""

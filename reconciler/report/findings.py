@@ -11,6 +11,7 @@ from reconciler.manifest import problems
 from reconciler.manifest.problems import InvalidManifests, Problem
 from reconciler.model.action import Action, Operation, TenantPlan
 from reconciler.model.finding import Finding, Severity
+from reconciler.model.policy import Policies
 from reconciler.plan.run import Planned, Unreadable
 from reconciler.report import words
 
@@ -26,16 +27,24 @@ RULES: Final[Mapping[str, str]] = {
     "apply/failed": "A step of the apply failed.",
     "apply/skipped": "A step was not begun, for something that it depends on failed.",
     "apply/stopped": "Something ended the apply of a whole tenant.",
+    "policy/expired-waiver": "A waiver has ended, and counts no more.",
+    "policy/unused-waiver": "A waiver names no rule that is on, or no object.",
     "run/error": "The command could not do its work.",
 }
 """The rules that are not somebody else's: what each means, in a sentence."""
 
 
+def rules_of(policies: Policies) -> dict[str, str]:
+    """What every rule means, those of an estate's policies included."""
+    own = {f"policy/{one.id}": printable(" ".join((one.description or one.id).split())) for one in policies.rules}
+    return {**RULES, **own}
+
+
 def of_manifests(found: Iterable[Problem]) -> list[Finding]:
-    """The problems of manifests, `manifest/CODE`: errors are high, warnings low."""
+    """The problems of manifests, `manifest/CODE`, and what they violate, `policy/ID`: errors are high, warnings low."""
     return [
         Finding(
-            f"manifest/{one.code}",
+            one.code if "/" in one.code else f"manifest/{one.code}",
             Severity.HIGH if one.severity is problems.Severity.ERROR else Severity.LOW,
             printable(f"{one.object}: {one.what}" if one.object else one.what),
             source=one.source,

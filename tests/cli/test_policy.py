@@ -132,6 +132,18 @@ def test_json_has_the_findings(estate: World) -> None:
     assert done.status == 3
 
 
+@pytest.mark.parametrize("command", [("plan",), ("validate",)], ids=" ".join)
+def test_code_scanning_knows_the_rule(estate: World, command: tuple[str, ...]) -> None:
+    """SARIF has the finding at the key's place, under the rule's name, with the rule's own description."""
+    policy(estate)
+    log = estate.run(*command, "--format", "sarif").json["runs"][0]
+    [found] = [one for one in log["results"] if one["ruleId"].startswith("policy/")]
+    place = found["locations"][0]["physicalLocation"]
+    assert (found["ruleId"], place["artifactLocation"]["uri"]) == ("policy/named-well", "keys/dsm-splunk.yaml")
+    [rule] = [one for one in log["tool"]["driver"]["rules"] if one["id"] == "policy/named-well"]
+    assert "named-well" in rule["shortDescription"]["text"]
+
+
 def test_what_the_vendor_knows(estate: World) -> None:
     """A rule sees the planned change, and after the apply when the key was used last."""
     estate.write(
