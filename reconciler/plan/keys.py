@@ -262,9 +262,11 @@ def _mend_secret(key: KeyPlan, record: Record) -> None:
         return
     path = VaultPath(record.mount, record.path)
     secret = key.secret(path)
-    if not secret.live or key.superseded:
+    if not secret.live or key.superseded or not record.version:
         if key.may_write(key.wanted().secret_path):
-            lost = "lies under one that does not work" if key.superseded else f"is missing from {path}"
+            lost = f"is not the one at {path}" if secret.live else f"is missing from {path}"
+            if key.superseded:
+                lost = "lies under one that does not work"
             key.reissue(f"its secret {lost}: reissue", key.next_generation, key.wanted().secret_path)
         return
     if secret.current_version != record.version:

@@ -18,13 +18,11 @@ from reconciler.model.desired import DesiredKey, DesiredTenant, VaultPath
 from reconciler.model.mark import Mark, handoff_nonce
 from reconciler.model.names import NAME, Kind, ObjectId
 from reconciler.model.observed import KnownKey, Observed, ObservedTenant, SecretMetadata
-from reconciler.model.state import Intent, IntentAction, Phase, Previous, Record, Revoked, StateDocument
+from reconciler.model.state import Intent, Phase, Previous, Record, Revoked, StateDocument
 from reconciler.plan.ownership import Ownership, Unclear
 from reconciler.providers.base import Traits
 from reconciler.vault import tags
 
-RUN = "rebuild"
-"""Stands as the run of intents that a rebuilding opens."""
 _NOTHING = SecretMetadata(current_version=0, live=False)
 
 
@@ -272,8 +270,8 @@ class _Rebuilding:
             self._note(key.name, f"the secret at {path} does not say whose it is: it counts as not ours")
             return record
         self._note(key.name, f"the secret at {path} is of id {issued.vendor_id}: the next plan issues a new one")
-        self.result.intents.setdefault(str(key.name), _reissue(record, path, secret))
-        return record.model_copy(update=place)
+        # No version of it is this key's, and the record says so until one is: that outlives any plan that is refused.
+        return record.model_copy(update={**place, "version": 0})
 
     def _with_previous(self, key: _Case, record: Record) -> Record:
         """The generation before, which goes on working until its overlap ends; any others are left out."""
@@ -360,21 +358,6 @@ class _Rebuilding:
 
 def _generation(item: Observed) -> int:
     return item.mark.generation if item.mark is not None else 1
-
-
-def _reissue(record: Record, path: VaultPath, secret: SecretMetadata) -> Intent:
-    """What the next run does about a secret that is missing, as if one had died before it could store it."""
-    return Intent(
-        run=RUN,
-        action=IntentAction.REGENERATE,
-        generation=record.generation,
-        nonce=record.nonce,
-        base_version=secret.current_version,
-        mount=path.mount,
-        path=path.path,
-        vendor_id=record.vendor_id,
-        protect=record.protect,
-    )
 
 
 def _buried(key: _Case, record: Record | None, owner_tag: str) -> Record | None:

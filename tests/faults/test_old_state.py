@@ -120,3 +120,29 @@ def test_promise_4_state_from_before_a_key_that_no_manifest_declares(ground: Gro
         without_key()(world)
         refused(world)
         assert world.site.authenticates(world.consumers["splunk"][1])
+
+
+@pytest.mark.promise(3)
+@pytest.mark.parametrize("product", [name for name, site in SITES.items() if not site.traits().by_hand])
+def test_promise_3_secret_of_another_key_is_not_forgotten(ground: Ground, product: str) -> None:
+    """A rebuilt state knows that the secret in Vault is another key's, and a run that is refused does not change that."""
+    with crash_world(ground, SITES[product]) as world:
+        settled(world)
+        path = f"{ground.kv}/metadata/{world.record()['path']}"
+        said = {
+            "managed-by": "access-reconciler",
+            "tenant": TENANT,
+            "key": "splunk",
+            "vendor-id": "99",
+            "generation": "1",
+        }
+        ground.bao.request("POST", path, {"custom_metadata": said})
+        world.lose_state()
+        assert world.run(*REBUILD).status == 0, world.printed[-1]
+        fault = world.site.emulator.faults.inject("forbidden", method="POST", path="*[kK]ey*", times=None)
+        refused = world.run(*APPLY)
+        assert (refused.status, bool(fault.hits)) == (1, True), refused.output
+        world.site.emulator.faults.clear()
+        assert "is not the one at" in world.run("plan").output
+        world.must(*APPLY)
+        assert list(problems(world, ROTATED)) == []

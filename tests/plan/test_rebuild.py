@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.model.desired import VaultPath
 from reconciler.model.mark import Mark, handoff_nonce
 from reconciler.model.names import Kind
 from reconciler.model.observed import Observed, ObservedTenant, SecretMetadata
@@ -30,8 +31,10 @@ from tests.support.builders import (
     mark,
     nonce,
     path_of,
+    plan,
     record,
     rotation,
+    settled,
 )  # fmt: skip
 
 SPLUNK = str(key_id())
@@ -89,11 +92,17 @@ def test_a_key_with_its_secret() -> None:
 
 
 def test_a_secret_of_another_key_is_reissued() -> None:
-    """The intent says so in the words of the recovery: on the version that is there."""
+    """No version at its path is this key's: so says the record, and every plan until one is."""
     result = run([found_key(desired_key())], metadata("99", version=4))
-    intent = result.intents[SPLUNK]
-    assert (intent.action, intent.vendor_id, intent.base_version) == (IntentAction.REGENERATE, "100", 4)
+    record = result.objects[SPLUNK]
+    assert (VaultPath(record.mount, record.path), record.version) == (path_of(), 0)
+    assert not result.intents
     assert texts(result) == [f"the secret at {path_of()} is of id 99: the next plan issues a new one"]
+    desired = desired_key()
+    seen = settled(desired, known=record, secrets={path_of(): metadata("99", version=4)})
+    assert [action.reason for action in plan(desired_tenant([desired]), seen).actions] == [
+        f"its secret is not the one at {path_of()}: reissue"
+    ]
 
 
 def test_a_strangers_secret_is_not_claimed() -> None:
