@@ -95,12 +95,20 @@ def command(
             click.echo(as_json(data.results(run.estate, outcome), run.estate))
         else:
             text.results(terminal.console(), outcome)
-    if (
-        all(action.kind == "retire" and action.by_hand for action in planned.plans[0].actions)
-        and planned.plans[0].actions
-    ):
-        click.echo("once the former generation is deleted, run this again: it asks for the next one then", err=True)
+    if _waits_for_removal(planned.plans[0]):
+        click.echo(
+            "nothing is rotated yet: a person has to delete the former generation first. "
+            "Once that is told by `handoff complete`, run this again: it asks for the next one then",
+            err=True,
+        )
     return combine([item.code for item in outcome])
+
+
+def _waits_for_removal(plan: TenantPlan) -> bool:
+    """Whether all that could be done is to ask a person for the end of the former generation, now or before."""
+    asked = [action for action in plan.actions if action.by_hand] + [item.action for item in plan.waiting]
+    by_api = [action for action in plan.actions if not action.by_hand]
+    return bool(asked) and not by_api and all(action.kind == "retire" for action in asked)
 
 
 def _refuse_open_overlap(plan: TenantPlan, name: ObjectId) -> None:

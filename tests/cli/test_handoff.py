@@ -238,6 +238,26 @@ def test_rotation_by_hand(story: Story) -> None:
     assert story.world.plan().status == 0
 
 
+def test_rotation_by_hand_that_drops_the_former_generation(story: Story) -> None:
+    """A person ends the former generation before the next one is asked for: each run says that nothing is rotated yet."""
+    first = story.make(story.ask())
+    assert story.complete(first["keyId"], first["secret"]).status == 0
+    second = story.make(story.world.run("rotate", "lw/splunk", "--auto-approve").out)
+    assert story.complete(second["keyId"], second["secret"]).status == 0
+    drop = ("rotate", "lw/splunk", "--auto-approve", "--drop-previous")
+    for _ in range(2):
+        asked = story.world.run(*drop)
+        assert asked.status == 6, asked
+        assert "nothing is rotated yet: a person has to delete the former generation first" in asked.err
+    story.lacework.console_delete_key(first["keyId"])
+    assert story.complete().status == 0
+    rotated = story.world.run(*drop)
+    assert (rotated.status, "nothing is rotated yet" in rotated.err) == (6, False)
+    third = story.make(rotated.out)
+    assert story.complete(third["keyId"], third["secret"]).status == 0
+    assert story.world.secret(tenant="lw")["keyId"] == third["keyId"]
+
+
 @pytest.mark.promise(1)
 def test_promise_1_at_a_terminal_nothing_is_echoed(story: Story) -> None:
     """Id and secret are asked for one after the other, and what is typed is not shown."""
