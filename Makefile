@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint format types layers schemas coverage coverage-gate crash soak bench bench-small bench-apply docs fmt lock clean
+.PHONY: help demo test check lint format types layers schemas workflows coverage coverage-gate crash soak bench bench-small bench-apply docs fmt lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -32,7 +32,7 @@ test: $(DEV_READY) ## Run the whole test suite (COVERAGE=1 measures branches; PY
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(if $(COVERAGE),--cov --cov-report= --ignore=tests/faults)
 	@$(if $(COVERAGE),$(BIN)/python -m pytest $(PYTEST_ARGS) tests/faults,:)
 
-check: lint format types layers schemas ## Everything static: ruff, mypy, import-linter, schemas up to date
+check: lint format types layers schemas workflows ## Everything static: ruff, mypy, import-linter, schemas up to date, workflows
 
 lint: $(DEV_READY)
 	@$(BIN)/ruff check --quiet .
@@ -48,6 +48,18 @@ layers: $(DEV_READY)
 
 schemas: $(DEV_READY)
 	@$(BIN)/reconciler schema --check --out schemas
+
+# zizmor asks nobody: ZIZMOR="" and a GH_TOKEN let it ask GitHub, too. jactionlint takes shellcheck from the path.
+PIPELINES := $(wildcard .github/workflows/*.yml examples/ci/github/*.yml)
+ZIZMOR ?= --offline
+workflows: $(DEV_READY) ## Check workflows, actions, the GitLab example and shell scripts
+	@$(BIN)/zizmor $(ZIZMOR) --quiet --no-progress .github $(PIPELINES) >$(VENV)/zizmor.txt || { cat $(VENV)/zizmor.txt >&2; exit 1; }
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/jactionlint --strict-exit
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/jactionlint --strict-exit $(PIPELINES)
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows $(PIPELINES)
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci examples/ci/gitlab-ci.yml
+	@$(BIN)/shellcheck .ci/run .github/actions/*/*.sh
 
 coverage: ## Run the tests with branch coverage, and hold it to the gates
 	@$(MAKE) --no-print-directory test COVERAGE=1
