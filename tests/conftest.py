@@ -5,6 +5,7 @@ from __future__ import annotations
 pytest_plugins = (
     "tests.support.emulators",
     "tests.support.openbao",
+    "tests.support.ci",
     "tests.support.world",
     "tests.support.carbonblack",
     "tests.support.cortex",
