@@ -122,6 +122,17 @@ def test_drift_is_told_what_the_last_run_found(job: Job) -> None:
     assert json.loads(report.read_text()) == {}
 
 
+def test_drift_writes_an_issue_where_it_is_told_to(job: Job) -> None:
+    """With `issue` the command is to keep one, and has the workflow's token for it; no other command gets that token."""
+    job.use(command="drift", issue="true")
+    assert arguments(job)[:3] == ["--no-color", "drift", "--github-issue"]
+    assert environment(job)["GITHUB_TOKEN"] == job.token
+    for inputs in ({"command": "drift"}, {"command": "plan", "issue": "true"}):
+        job.use(**inputs)
+        assert "--github-issue" not in arguments(job)
+        assert not {"GITHUB_TOKEN", "ISSUE_TOKEN"} & environment(job).keys()
+
+
 # What becomes of the exit code
 
 
@@ -180,6 +191,9 @@ def test_the_comment_holds_every_report_of_the_job(job: Job) -> None:
     assert used.failed
     assert arguments(job) == ["comment", "--pull-request", "7", f"{reports}/access-diff.md", f"{reports}/plan.md"]
     assert environment(job)["GITHUB_TOKEN"] == job.token
+    (job.workspace / "west").mkdir()
+    job.use(command="plan", comment="true", estate="west")
+    assert arguments(job)[:5] == ["comment", "--pull-request", "7", "--name", "west"]
 
 
 @pytest.mark.parametrize(

@@ -273,11 +273,12 @@ def called(command: str, asked: Job) -> list[str]:
     if command == "comment":
         asked.event_name = "pull_request"
         asked.event = {"pull_request": {"number": 7, "head": {"repo": {"full_name": "acme/access"}}}}
-        asked.use(command="plan", comment="true")
+        (asked.workspace / "west").mkdir()
+        asked.use(command="plan", comment="true", estate="west")
     elif command == "drift":
-        (asked.home / "reports").mkdir(parents=True)
+        (asked.home / "reports").mkdir()
         (asked.home / "reports/drift.json").write_text("{}")
-        asked.use(command="drift")
+        asked.use(command="drift", issue="true")
     else:
         more = {"plan": "--trusted-ref=refs/remotes/origin/main", "access-diff": "HEAD^1"}.get(command, "")
         asked.use(command=command, plan_file=str(asked.temp / "a.plan.json"), arguments=more)

@@ -13,4 +13,6 @@ if [ "${#files[@]}" = 0 ]; then
   echo "::notice title=reconciler::no command has written a report, so there is no comment"
   exit 0
 fi
-"$home/venv/bin/reconciler" comment --pull-request "$PULL_REQUEST" "${files[@]}"
+words=(--pull-request "$PULL_REQUEST")
+if [ "$ESTATE" != . ]; then words+=(--name "$ESTATE"); fi # each estate of a repository has a comment of its own
+"$home/venv/bin/reconciler" comment "${words[@]}" "${files[@]}"

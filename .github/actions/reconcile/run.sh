@@ -35,6 +35,7 @@ case "$COMMAND" in
       mv "$reports/drift.json" "$home/last.json"
       words+=(--since "$home/last.json")
     fi
+    if [ -n "$ISSUE_TOKEN" ]; then words+=(--github-issue); fi
     ;;
   *) stop "the command is one of validate, access-diff, plan, apply and drift" ;;
 esac
@@ -50,8 +51,10 @@ if [ -n "$AUDIENCE" ]; then
   echo "::add-mask::$VAULT_JWT"
   export VAULT_JWT
 fi
-# The reconciler logs in with this one token, and can ask for no other.
+# The reconciler logs in with this one token, and can ask for no other. GitHub's own it gets where it is to write an issue.
 unset ACTIONS_ID_TOKEN_REQUEST_URL ACTIONS_ID_TOKEN_REQUEST_TOKEN ACTIONS_RUNTIME_TOKEN GITHUB_TOKEN
+if [ "$COMMAND" = drift ] && [ -n "$ISSUE_TOKEN" ]; then export GITHUB_TOKEN="$ISSUE_TOKEN"; fi
+unset ISSUE_TOKEN
 
 cd -- "$GITHUB_WORKSPACE/$ESTATE" || stop "there is no such folder: $ESTATE"
 
