@@ -158,11 +158,8 @@ class _Engine:
         return self._envs[scope].compile(text)
 
     def facts(self, values: Mapping[str, Any]) -> Any:
-        """What expressions are evaluated with; a Failure if a value is none of the language's."""
-        try:
-            return self._envs[""].Activation({**values, **self._own})
-        except (RuntimeError, OverflowError, ValueError, TypeError) as error:
-            return Failure(_reason(str(error)))
+        """What expressions are evaluated with. Values are converted when they are asked for."""
+        return self._envs[""].Activation({**values, **self._own})
 
     def evaluate(self, text: str, scope: str, facts: Any) -> Any:
         compiled = self._compiled.get((text, scope))
@@ -172,8 +169,6 @@ class _Engine:
             except RuntimeError as error:
                 compiled = Failure(_reason(str(error)))
             self._compiled[text, scope] = compiled
-        if isinstance(facts, Failure):
-            return facts
         if isinstance(compiled, Failure):
             return compiled
         try:

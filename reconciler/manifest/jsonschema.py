@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from reconciler.manifest.models import API_VERSION, MODELS, ManifestKind
+from reconciler.model.dates import duration_text
 from reconciler.providers import registry
 from reconciler.providers.base import Provider
 
@@ -38,7 +39,6 @@ _FILES: Final = {
 _PROVIDED: Final = (ManifestKind.TENANT, ManifestKind.ACCESS_LEVEL, ManifestKind.API_KEY, ManifestKind.SCOPE)
 """The kinds of which each provider defines a part."""
 _METADATA_ORDER: Final = ("name", "previousNames", "tenant", "tenantSelector", "owner", "labels", "annotations")
-_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "m"))
 
 
 class _Generator(GenerateJsonSchema):
@@ -51,13 +51,6 @@ class _Generator(GenerateJsonSchema):
             given = {info.alias or name: getattr(dft, name) for name, info in type(dft).model_fields.items()}
             return {name: self.encode_default(value) for name, value in given.items() if value is not None}
         return super().encode_default(dft)
-
-
-def duration_text(duration: timedelta) -> str:
-    """A duration as manifests write it, in the largest unit that leaves no rest: 90 days are `90d`."""
-    seconds = int(duration.total_seconds())
-    size, unit = next(((size, unit) for size, unit in _UNITS if seconds and not seconds % size), (1, "s"))
-    return f"{seconds // size}{unit}"
 
 
 @cache

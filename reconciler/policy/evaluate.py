@@ -12,10 +12,9 @@ from typing import Any, Final
 
 from reconciler.cel import Evaluation, Failure
 from reconciler.errors import printable
-from reconciler.manifest.jsonschema import duration_text
 from reconciler.manifest.policies import INSERT, language
 from reconciler.model.action import TenantPlan
-from reconciler.model.dates import written
+from reconciler.model.dates import duration_text, written
 from reconciler.model.desired import DesiredKey, DesiredTenant, KeyState
 from reconciler.model.finding import Finding, Severity
 from reconciler.model.policy import ONLINE, Effect, Policies, Rule, Waiver

@@ -153,6 +153,7 @@ class UnreadableData(TypedDict):
 class TrustedFindingData(TypedDict):
     """How the working tree differs from the trusted revision."""
 
+    rule: str
     subject: str
     message: str
 

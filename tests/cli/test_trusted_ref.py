@@ -155,7 +155,7 @@ def test_differences_are_in_the_json(world: World, reviewed: Repository, listene
     assert seen.json["trusted"] == {
         "ref": "main",
         "commit": commit,
-        "findings": [{"subject": "vault.address", "message": line}],
+        "findings": [{"rule": "trust/settings", "subject": "vault.address", "message": line}],
     }
     assert world.run("apply", "--auto-approve", "--format", "json", *TRUST).json["trusted"]["commit"] == commit
     assert world.run("handoff", "--format", "json", *TRUST).json["trusted"]["commit"] == commit

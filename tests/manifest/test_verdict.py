@@ -12,7 +12,7 @@ from reconciler.manifest import load_estate
 from reconciler.manifest.trusted import Trusted, read_trusted
 from reconciler.manifest.verdict import ca_content, judge
 from reconciler.model.estate import Estate
-from reconciler.model.trusted import TrustedEstate
+from reconciler.model.trusted import Difference, TrustedEstate
 from tests.manifest.estates import NOW, SETTINGS, key, manifest, tenant
 from tests.support.repository import Repository
 
@@ -292,8 +292,6 @@ def test_settings_alone_leave_tenants_as_they_are(case: Case) -> None:
 @given(text=st.text(max_size=30))
 def test_a_line_cannot_steer_a_terminal(text: str) -> None:
     """Whatever a proposal says."""
-    from reconciler.model.trusted import Difference
-
     assert str(Difference("id", text)).isprintable() or any(c.isspace() for c in text)
 
 
@@ -302,3 +300,15 @@ def test_what_a_revision_says_holds_no_file_of_the_working_tree(case: Case) -> N
     (case.repository.folder / "new.yaml").write_text(endpoint_map("evil"))
     trusted: Trusted = read_trusted(case.repository.folder, "main", case.path / "scratch")
     assert set(trusted.maps or {}) == {"console"}
+
+
+@pytest.mark.parametrize(
+    ("subject", "rule"),
+    [
+        ("vault.address", "trust/settings"), ("limits", "trust/settings"), ("Tenant/dsm", "trust/tenant"),
+        ("EndpointMap/console", "trust/endpoint-map"), ("Policy/owner", "trust/policy"), ("Waiver/dsm/w", "trust/waiver"),
+    ],
+)  # fmt: skip
+def test_differences_have_names_that_do_not_change(subject: str, rule: str) -> None:
+    """What a script can go by, whatever the words are."""
+    assert Difference(subject, "words").rule == rule
