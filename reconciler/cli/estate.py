@@ -215,11 +215,8 @@ def vault_timeout(estate: Estate) -> float:
 def make_plan(run: Access, targets: Sequence[str], allowed: Sequence[str] = ()) -> tuple[Planned, tuple[Finding, ...]]:
     """Plan the chosen tenants, check the guardrails over everything in them, then narrow to the targets.
 
-    <<<<<<< HEAD
     Policies are held against every key of the estate: what is not a target is no way around them.
 
-    `allowed` names findings (`RULE:TENANT`) that do not stop this run; InvalidInput for one that nothing was found of.
-    =======
     `allowed` names findings (`RULE:TENANT`) that do not stop this run, and single objects that do not count for one
     (`RULE:TENANT/KIND/NAME`); InvalidInput for a name of which nothing was found.
     """
