@@ -133,6 +133,13 @@ class Stopped(ReconcilerError):
     """A guardrail or a policy says no; nothing was changed."""
 
 
+class Interrupted(Exception):
+    """Somebody wants the run to end, so a request that was still waiting has not been sent.
+
+    No `ReconcilerError`, for nothing went wrong: whoever deals with those must not take it for a vendor's answer.
+    """
+
+
 class Unexpected(ReconcilerError):
     """Something that nobody thought of, told by its type and place alone: its text could hold a secret."""
 

@@ -19,7 +19,7 @@ from reconciler.apply.journal import Journal, Mutation
 from reconciler.apply.result import Result, Status, TenantResult
 from reconciler.apply.tenant import TenantRun
 from reconciler.apply.tools import Tools, holder
-from reconciler.errors import Conflict, ReconcilerError, RetryLater, Unexpected
+from reconciler.errors import Conflict, Interrupted, ReconcilerError, RetryLater, Unexpected
 from reconciler.model.action import Action, Operation, TenantPlan
 from reconciler.model.desired import CredentialRef
 from reconciler.model.mark import owner_tag
@@ -68,6 +68,8 @@ class ApplyRun:
         try:
             with self.held(item) as tools:
                 return self._under(tools, item)
+        except Interrupted:
+            error = RetryLater("the run was interrupted", hint="run it again")
         except Exception as problem:  # noqa: BLE001  what ends one tenant must not end the others
             error = problem if isinstance(problem, ReconcilerError) else Unexpected.of(problem)
         return TenantResult(item.plan, _skipped(item.plan.actions, error), error.at(item.plan.tenant))
@@ -85,6 +87,7 @@ class ApplyRun:
                 run=self.run,
             )
             item.tenant.gate.check = tools.before_write
+            item.tenant.gate.interrupted = self.stop.is_set
             tools.journal.later(self._introduced(item))
             yield tools
 

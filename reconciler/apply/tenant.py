@@ -20,7 +20,7 @@ from reconciler.apply.overtaken import give_way, is_overtaken, lock_again, unloc
 from reconciler.apply.perform import create_level, perform
 from reconciler.apply.result import Result, Status
 from reconciler.apply.tools import Tools, VaultAway, holder
-from reconciler.errors import AuthenticationFailed, LeaseLost, ReconcilerError, Unexpected
+from reconciler.errors import AuthenticationFailed, Interrupted, LeaseLost, ReconcilerError, Unexpected
 from reconciler.model.action import Action, Operation
 from reconciler.model.desired import DesiredKey
 from reconciler.model.names import ObjectId
@@ -63,7 +63,8 @@ class TenantRun:
                         list(pool.map(lambda chain, intents=intents: self._chain(chain, intents), batch))
                         self._drop_unused(batch, intents)
                         self._flush()
-                        self._give_way(batch, intents)
+                        with self.tools.tenant.gate.patient():
+                            self._give_way(batch, intents)
         except Exception as problem:  # noqa: BLE001  no more threads, no more memory
             self.error = Unexpected.of(problem)
         return tuple(
@@ -138,6 +139,11 @@ class TenantRun:
             self._begun.add(id(action))
         try:
             return self._one(action, intent, turn)
+        except Interrupted:
+            # What was sent is done, and what was not is not: the next run goes on from the intent, if there is one.
+            return Result(
+                action, Status.FAILED, "interrupted while it waited for the vendor's rate; run again to go on"
+            )
         except Exception as problem:  # noqa: BLE001  what ends one action must not end the others
             error = problem if isinstance(problem, ReconcilerError) else Unexpected.of(problem)
         if isinstance(error, _ENDS_THE_TENANT):

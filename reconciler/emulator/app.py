@@ -78,6 +78,8 @@ class Application:
     def __init__(self, latency: float = 0.0) -> None:
         self.latency = latency
         """Seconds that every answer takes longer."""
+        self.connections = 0
+        """How many clients' connections there have been, with TLS each one a handshake."""
         self._mounts: dict[str, Emulator] = {}
         self._late: dict[Emulator, list[_Late]] = {}
         self._closing = asyncio.Event()

@@ -11,9 +11,10 @@ was found must prove by its marks that it is the same account under another addr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from reconciler.errors import InvalidInput, WriteRefused
+from reconciler.errors import Interrupted, InvalidInput, WriteRefused
 from reconciler.model.desired import DesiredTenant, VaultPath
 from reconciler.model.estate import Estate
 from reconciler.model.mark import Mark, owner_tag
@@ -58,12 +59,28 @@ class Gate:
 
     check: Callable[[], None] | None = None
     """Raises LeaseLost when the lease does not cover one more call. None: there is no lease."""
+    interrupted: Callable[[], bool] = lambda: False
+    """Whether the run is to end: then no request waits any longer."""
 
     def __call__(self) -> None:
         """Let one write pass, or raise."""
         if self.check is None:
             raise WriteRefused("a vendor write was attempted without the tenant's lease")
         self.check()
+
+    @contextmanager
+    def patient(self) -> Iterator[None]:
+        """What is done in here is waited for, even by a run that is to end. For one thread that works alone."""
+        before, self.interrupted = self.interrupted, lambda: False
+        try:
+            yield
+        finally:
+            self.interrupted = before
+
+    def waiting(self) -> None:
+        """Let a request go on waiting for its turn, or raise Interrupted: it has not been sent then."""
+        if self.interrupted():
+            raise Interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +107,7 @@ def open_tenant(access: Access, desired: DesiredTenant) -> OpenTenant:
     settings = replace(
         access.settings,
         before_write=gate,
+        while_waiting=gate.waiting,
         rate=desired.rate,
         options=desired.options,
         endpoint_map=desired.endpoint_map,

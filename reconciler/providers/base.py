@@ -267,6 +267,8 @@ class ConnectionSettings:
     """The tenant's endpoint map, if it names one."""
     before_write: Callable[[], None] | None = None
     """Called right before each request that is not a read is sent, waiting for a turn included; it raises to stop it."""
+    while_waiting: Callable[[], None] | None = None
+    """Called twice a second while a request waits for its turn, or for another try; it raises to end the wait."""
     on_answer: Callable[[Heard], None] | None = None
     """Called with what each answer's headers tell, refusals included; by any thread."""
 

@@ -36,7 +36,7 @@ from reconciler.errors import (
 )
 from reconciler.providers.answers import Answer, Call, Effect, broken, heard, parse, read, unclear
 from reconciler.providers.base import ConnectionSettings
-from reconciler.providers.pacing import Pacer
+from reconciler.providers.pacing import NAP, Pacer
 from reconciler.wire import Wire
 
 _log = logging.getLogger(__name__)
@@ -165,7 +165,7 @@ class Transport:
             wait=patience.wait,
             stop=patience.stop,
             before_sleep=lambda state: self._hold_others(pace, state),
-            sleep=self._sleep,
+            sleep=self._wait,
             reraise=True,
         )
         return retrying(self._attempt, call, filled, content, auth or self._auth, pace, headers=headers or {})
@@ -184,7 +184,7 @@ class Transport:
         *,
         headers: Mapping[str, str],
     ) -> Reply:
-        pacer.acquire()
+        pacer.acquire(self._settings.while_waiting)
         if auth is self._auth and self._refused is not None:
             raise AuthenticationFailed(self._refused.what, hint=self._refused.hint)
         if self._settings.before_write is not None and call.effect is not Effect.READ:
@@ -206,6 +206,17 @@ class Transport:
             if auth is self._auth:
                 self._refused = refused
             raise
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for another try, in short naps where somebody may say meanwhile that there is to be none."""
+        asked = self._settings.while_waiting
+        while asked is not None and seconds > NAP:
+            asked()
+            self._sleep(NAP)
+            seconds -= NAP
+        if asked is not None:
+            asked()
+        self._sleep(seconds)
 
     def _exchange(
         self, call: Call, path: str, content: bytes | None, auth: Authenticator, more: Mapping[str, str]

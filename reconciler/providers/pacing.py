@@ -14,6 +14,9 @@ from reconciler.providers.base import Rate
 _MARGIN: Final = 1.02
 """Our window is 2 % longer than the vendor's, for calls do not arrive evenly delayed; that costs 2 % of the rate."""
 
+NAP: Final = 0.5
+"""Seconds that nobody waits at a stretch who may be told to give up."""
+
 
 class Pacer:
     """Lets at most `calls` through in any `seconds`, in whatever order threads come, and nobody during a pause.
@@ -38,8 +41,8 @@ class Pacer:
         self._sleep = sleep
         self._lock = threading.Lock()
 
-    def acquire(self) -> None:
-        """Wait for a turn, and take it."""
+    def acquire(self, while_waiting: Callable[[], None] | None = None) -> None:
+        """Wait for a turn, and take it. `while_waiting` is called in between, and may raise to give up."""
         while True:
             with self._lock:
                 now = self._clock()
@@ -47,6 +50,9 @@ class Pacer:
                 if wait <= 0:
                     self._sent.append(now)
                     return
+            if while_waiting is not None:
+                while_waiting()
+                wait = min(wait, NAP)
             self._sleep(wait)
 
     def pause(self, seconds: float) -> None:

@@ -15,6 +15,7 @@ import pytest
 import reconciler.apply.issue as issuing
 import reconciler.apply.tenant as working
 from reconciler.apply.run import ApplyRun
+from reconciler.errors import Interrupted
 from tests.support.openbao import Naps
 from tests.support.world import World
 
@@ -175,6 +176,39 @@ def test_ctrl_c_ends_what_is_under_way_and_begins_nothing_new(estate: World, num
     finishes(estate)
 
 
+def test_ctrl_c_ends_the_wait_for_the_vendors_rate(world: World) -> None:
+    """Twenty keys at ten calls an hour: what waits for its turn is not sent, what has been made is recorded."""
+    slow = "rate: {calls: 10, per: 1h, share: 1.0}"
+    trend = world.tenant("east", f"\n{slow}\n")
+    world.level(tenant="east")
+    for number in range(20):
+        world.key(f"key-{number:02}", "east")
+
+    def waiting() -> bool:
+        ends = time.monotonic() + 20
+        while trend.requests.total() < 10 + 6 and time.monotonic() < ends:  # six keys, each tried at another rate
+            time.sleep(0.02)
+        return trend.requests["POST /apikeys"] == 6
+
+    status, output, seconds = interrupted_apply(world, waiting)
+    assert status == 4, output
+    assert seconds < 5
+    assert "interrupted while it waited for the vendor's rate; run again to go on" in output
+    assert "not begun: the run was interrupted; run again to go on" in output
+    assert "Traceback" not in output
+    made = set(world.names("east"))
+    recorded = {name.partition("/")[2] for name in world.state("east")["objects"] if name.startswith("ApiKey/")}
+    assert made == recorded
+    assert len(made) == 6
+    assert world.state("east").get("lease") is None
+    assert len(world.state("east")["intents"]) <= 8, "of those that were waiting, and of no other"
+    world.write("tenants/east.yaml", (world.folder / "tenants/east.yaml").read_text().replace(slow, ""))
+    assert world.apply().status == 0
+    assert world.plan().status == 0
+    assert len(world.names("east")) == 20
+    assert all(world.authenticates(f"key-{number:02}", "east") for number in range(20))
+
+
 def test_ctrl_c_ends_the_wait_for_a_lease(estate: World) -> None:
     """Nobody has to sit out a lease time-out of ten minutes."""
     assert estate.apply().status == 0
@@ -209,3 +243,23 @@ def test_a_tenant_whose_turn_has_not_come_is_not_begun(estate: World, monkeypatc
     assert applied.status == 1
     assert "interrupted before this tenant's turn" in applied.out
     assert estate.bao.request("LIST", f"{estate.kv}/metadata/")["data"]["keys"] == ["credentials/"]
+
+
+def test_an_interruption_before_the_first_action_gives_the_lease_back(
+    estate: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tenant that is read again under its lease may have to wait for its vendor: that wait ends too."""
+
+    def interrupted(*_: Any) -> Any:
+        raise Interrupted
+
+    monkeypatch.setattr(ApplyRun, "_standing", interrupted)
+    applied = estate.apply("--target", "east")
+    assert applied.status == 1
+    assert "not begun: the run was interrupted" in applied.out
+    assert estate.state("east").get("lease") is None
+    assert estate.names("east") == []
+    monkeypatch.undo()
+    monkeypatch.setenv("VAULT_ADDR", estate.bao.address)
+    monkeypatch.setenv("VAULT_TOKEN", estate.bao.root_token)
+    finishes(estate)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.errors import InvalidInput, LeaseLost, WriteRefused
+from reconciler.errors import Interrupted, InvalidInput, LeaseLost, WriteRefused
 from reconciler.model.desired import VaultPath
 from reconciler.model.observed import SecretMetadata
 from reconciler.model.state import StateDocument
@@ -119,3 +119,16 @@ def test_gate_is_shut_without_a_lease() -> None:
     gate.check = lost
     with pytest.raises(LeaseLost):
         gate()
+
+
+def test_a_run_that_is_to_end_waits_only_for_what_must_be_done() -> None:
+    """A gate ends every wait from then on, but for what is done in patience: ending what somebody has revoked."""
+    gate = Gate()
+    gate.waiting()
+    gate.interrupted = lambda: True
+    with pytest.raises(Interrupted):
+        gate.waiting()
+    with gate.patient():
+        gate.waiting()
+    with pytest.raises(Interrupted):
+        gate.waiting()

@@ -21,6 +21,7 @@ from reconciler.emulator.server import Server
 from reconciler.errors import (
     AuthenticationFailed,
     ContractBroken,
+    Interrupted,
     InvalidInput,
     OutcomeUnknown,
     RateLimited,
@@ -63,7 +64,9 @@ class Key(Authenticator):
 def connect(fake_time: Any) -> Callable[..., Transport]:
     def connect(endpoint: str, secret: str = CANARY, *, calls: int = 10_000, **how: Any) -> Transport:
         settings = {"write": True, "timeout": 5.0} | {
-            name: how.pop(name) for name in ("write", "timeout", "ca_cert", "before_write") if name in how
+            name: how.pop(name)
+            for name in ("write", "timeout", "ca_cert", "before_write", "while_waiting")
+            if name in how
         }
         return Transport(
             endpoint,
@@ -427,3 +430,22 @@ def test_an_authenticator_must_know_how_to_conceal() -> None:
     """A provider that forgets it finds out at once."""
     with pytest.raises(NotImplementedError):
         Authenticator().conceal("x")
+
+
+def test_who_is_told_to_give_up_does_not_try_again(
+    wire: Any, connect: Callable[..., Transport], fake_time: Any
+) -> None:
+    """Between two tries somebody may say that there is to be none: nothing is sent then."""
+    asked: list[float] = []
+
+    def told() -> None:
+        asked.append(fake_time.clock())
+        if len(asked) == 5:
+            raise Interrupted
+
+    wire.say("429 Too Many Requests", "{}", Retry_After="30")
+    transport = connect(wire.url, while_waiting=told)
+    with pytest.raises(Interrupted):
+        transport.send(CURRENT)
+    assert transport.calls == 1
+    assert asked[-1] - asked[0] == pytest.approx(2.0)

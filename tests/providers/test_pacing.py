@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.errors import Interrupted
 from reconciler.model.desired import RateLimit
 from reconciler.providers.base import Evidence, Rate
 from reconciler.providers.pacing import Pacer, Pacers
@@ -67,6 +68,22 @@ def test_promise_8_a_pause_holds_everybody() -> None:
     subject.pause(10.0)
     subject.acquire()
     assert time.now == pytest.approx(30.0)
+
+
+def test_who_is_told_to_give_up_takes_no_turn() -> None:
+    """A wait ends within half a second of being told so, and the turn that it would have had is the next one's."""
+    subject, time = pacer(1, 60.0)
+    subject.acquire()
+
+    def told() -> None:
+        if time.now >= 10.0:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        subject.acquire(told)
+    assert 10.0 <= time.now <= 10.5
+    subject.acquire(lambda: None)
+    assert time.now == pytest.approx(61.2)
 
 
 def test_threads_share_one_window() -> None:

@@ -36,6 +36,8 @@ class Proxy:
     trouble: Callable[[str, str], Trouble | None] = lambda method, path: None
     seen: list[tuple[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    connections: int = 0
+    """How often a client has connected."""
     holding: Event = field(default_factory=Event)
     """Set once a reply is held."""
     over: Event = field(default_factory=Event)
@@ -71,6 +73,10 @@ def troubled(target: str) -> Iterator[Proxy]:
 
         def log_message(self, *args: object) -> None:  # type: ignore[override]
             pass
+
+        def setup(self) -> None:
+            super().setup()
+            proxy.connections += 1
 
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

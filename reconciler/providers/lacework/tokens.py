@@ -55,9 +55,9 @@ class Turns(Pacer):
         self._pacer = pacer
         self._tokens = tokens
 
-    def acquire(self) -> None:
+    def acquire(self, while_waiting: Callable[[], None] | None = None) -> None:
         """Wait for a turn, take it, and see to the token."""
-        self._pacer.acquire()
+        self._pacer.acquire(while_waiting)
         self._tokens.ensure()
 
     def pause(self, seconds: float) -> None:
