@@ -188,7 +188,7 @@ def capabilities(
                 CAPABILITIES, "a root token may do everything: log in as the identity itself to see what it may do"
             )
         else:
-            found = f"the {identity} identity may do what it needs on all {len(wanted)} paths that it uses"
+            found = f"the {identity} identity may do what it needs, on {len(wanted)} paths that it uses"
             yield ok(CAPABILITIES, found, paths=len(wanted))
 
 

@@ -129,6 +129,22 @@ def test_nothing_is_written(sound: World, vault_proxy: Proxy) -> None:
     assert set(trend.requests) <= reads
 
 
+@pytest.mark.promise(6)
+@pytest.mark.parametrize("identity", ["plan", "apply"])
+def test_promise_6_a_session_that_would_write_is_stopped(
+    sound: World, monkeypatch: pytest.MonkeyPatch, identity: str
+) -> None:
+    """Even a provider that writes where it should ask does not get its request onto the wire, as neither identity."""
+    from reconciler.providers.trend_workload_security.session import Session
+
+    trend = sound.trends["dsm"]
+    monkeypatch.setattr(Session, "own_credential", lambda session: session.delete_key("1"))
+    become(sound, documented(identity, sound.kv))
+    found = one(doctor(sound, "--identity", identity), "tenant-authenticates")
+    assert "this run only reads" in found["found"]
+    assert trend.requests == {}
+
+
 def test_people_read_the_same(sound: World) -> None:
     """The text names each check, groups them by what they are about, and ends with a summary."""
     done = sound.run("doctor")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from reconciler.doctor.needs import bans, needs
+from reconciler.doctor.needs import MOST, bans, needs
 from reconciler.model.desired import CredentialRef, DesiredTenant, VaultPath
 from reconciler.model.estate import Estate, VaultConfig
 from tests.support.builders import desired_key, desired_tenant
@@ -60,6 +60,14 @@ def test_a_tenant_without_keys_has_a_place_for_them() -> None:
     """The first key must not be the one that fails."""
     one = tenant()
     assert "secret/data/security-keys/dsm/a-key" in {need.request for need in needs(estate(one), [one], "apply")}
+
+
+def test_of_many_keys_some_are_asked_for() -> None:
+    """From the first to the last part of the list, and no more than that."""
+    one = tenant("k/{key}", *(f"k/{number:04}" for number in range(1000)))
+    asked = sorted(need.request for need in needs(estate(one), [one], "plan") if "/metadata/" in need.request)
+    assert len(asked) == MOST
+    assert (asked[0], asked[-1]) == ("secret/metadata/k/0000", "secret/metadata/k/0960")
 
 
 def test_a_large_tenants_state_lies_in_several_entries() -> None:

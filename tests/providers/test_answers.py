@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -16,7 +17,19 @@ from reconciler.errors import (
     Rejected,
     RetryLater,
 )
-from reconciler.providers.answers import Answer, Call, Effect, broken, parse, read, refusal, retry_after, unclear
+from reconciler.providers.answers import (
+    Answer,
+    Call,
+    Effect,
+    broken,
+    heard,
+    parse,
+    read,
+    refusal,
+    retry_after,
+    unclear,
+)  # fmt: skip
+from reconciler.providers.base import Heard
 
 READ = Call("GET", "/things", Effect.READ)
 REPEATABLE = Call("POST", "/things/{id}", Effect.REPEATABLE)
@@ -161,3 +174,22 @@ def test_unclear_and_broken_ask_to_look_first_only_where_needed() -> None:
     assert type(unclear(ONCE, "x")) is OutcomeUnknown
     assert type(broken(REPEATABLE, "x", "y")) is ContractBroken
     assert type(broken(ONCE, "x", "y")) is OutcomeUnknown
+
+
+@pytest.mark.parametrize(
+    ("date", "headers", "expected"),
+    [
+        ("", {}, Heard()),
+        ("Sun, 22 Nov 2026 07:00:00 GMT", {}, Heard(datetime(2026, 11, 22, 7, tzinfo=UTC))),
+        ("yesterday", {"RateLimit-Limit": "many", "RateLimit-Remaining": "-1"}, Heard()),
+        (
+            "",
+            {"RateLimit-Limit": "480", "RateLimit-Remaining": " 0 ", "RateLimit-Reset": "3600"},
+            Heard(None, 480, 0, 3600),
+        ),
+        ("", {"RateLimit-Limit": "9" * 40, "RateLimit-Reset": "\u0663"}, Heard()),
+    ],
+)
+def test_what_headers_tell(date: str, headers: dict[str, str], expected: Heard) -> None:
+    """The server's time and what is left of its limit; what is no date or no count tells nothing."""
+    assert heard(Answer(200, "application/json", b"{}", date=date, headers=headers)) == expected
