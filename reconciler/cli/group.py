@@ -28,6 +28,9 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "schema": Entry("reconciler.cli.schema", "Write JSON Schemas of the manifests, for editors."),
     "explain": Entry("reconciler.cli.explain", "Say what a manifest's field means."),
     "doctor": Entry("reconciler.cli.doctor", "Check the set-up, and say what is wrong and how to mend it."),
+    "access-diff": Entry(
+        "reconciler.cli.access_diff", "Say what a change in Git means for access: who gains, who loses."
+    ),
     "plan": Entry("reconciler.cli.plan", "Show what would be done to make vendors and Vault match the manifests."),
     "apply": Entry("reconciler.cli.apply", "Do what the plan says, and store every new secret in Vault."),
     "import": Entry("reconciler.cli.import_", "Adopt what exists at a vendor: manifests for it, and records."),

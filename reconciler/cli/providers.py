@@ -85,6 +85,9 @@ def sheets(provider: Provider) -> Iterator[Sheet]:
     yield Sheet("Credentials, any one of", ("Fields",), credentials)
     if can.high_risk:
         yield Sheet("Permissions that a key should rarely have", ("Permission",), [(path,) for path in can.high_risk])
+    if can.high_risk_levels:
+        levels = [(name,) for name in can.high_risk_levels]
+        yield Sheet("Roles of the vendor that a key should rarely have", ("Role",), levels)
 
 
 def describe(provider: Provider) -> dict[str, Any]:
@@ -116,6 +119,7 @@ def describe(provider: Provider) -> dict[str, Any]:
             for one in can.operations
         ],
         "highRisk": list(can.high_risk),
+        "highRiskLevels": list(can.high_risk_levels),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,14 +61,7 @@ def load_estate(
         hint = f"'reconciler init' writes a {ROOT_FILE}"
         raise InvalidInput(f"there is no {ROOT_FILE} here or in a folder above", where=str(path), hint=hint)
     with _collection_paused():
-        loading = _Loading(root, None, now, cache)
-        tenants = loading.run()
-        problems = [one for one in loading.problems() if not (may_be_empty and one.code == _EMPTY)]
-        if any(problem.severity is Severity.ERROR for problem in problems):
-            raise InvalidManifests(problems)
-        settings = loading.settings
-        assert settings is not None  # noqa: S101  a missing one is an error above
-        return to_estate(settings, root, tenants, tuple(map(str, problems)), loading.policies)
+        return _estate_of(_Loading(root, None, now, cache), root, may_be_empty=may_be_empty)
 
 
 def validate(path: Path, *, now: datetime | None = None, cache: Cache | None = None) -> Report:
@@ -82,6 +75,30 @@ def validate(path: Path, *, now: datetime | None = None, cache: Cache | None = N
         loading = _Loading(real if root is None else root, real, now, cache, estate=root is not None)
         tenants = loading.run()
         return loading.report(real, tenants)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The manifests of an estate, by their paths below its root, and what messages call such a path."""
+
+    contents: Mapping[str, bytes]
+    place: Callable[[str], str]
+
+
+def load_held(root: Path, held: Held, *, now: datetime | None = None, may_be_empty: bool = False) -> Estate:
+    """Load an estate whose files are not in its folder: a Git revision holds them. As `load_estate` in everything else."""
+    with _collection_paused():
+        return _estate_of(_Loading(root, None, now, None, held=held), root, may_be_empty=may_be_empty)
+
+
+def _estate_of(loading: _Loading, root: Path, *, may_be_empty: bool) -> Estate:
+    tenants = loading.run()
+    problems = [one for one in loading.problems() if not (may_be_empty and one.code == _EMPTY)]
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        raise InvalidManifests(problems)
+    settings = loading.settings
+    assert settings is not None  # noqa: S101  a missing one is an error above
+    return to_estate(settings, root, tenants, tuple(map(str, problems)), loading.policies)
 
 
 @contextmanager
@@ -106,6 +123,12 @@ class _File:
     """Document's number, document's place, object, what is wrong: exact places are looked up at the end, file by file."""
     reading: positions.Reading | None = None
     """Where everything stands, if somebody has looked already."""
+    held: bytes | None = None
+    """Its content, where that is not in the folder."""
+
+    def read(self) -> bytes | Problem:
+        """The content, or why there is none."""
+        return self.held if self.held is not None else read(self.path)
 
 
 _OBJECTS = [kind for kind in models.ManifestKind if kind is not models.ManifestKind.ESTATE]
@@ -114,12 +137,28 @@ _OBJECTS = [kind for kind in models.ManifestKind if kind is not models.ManifestK
 
 class _Loading:
     def __init__(
-        self, root: Path, only: Path | None, now: datetime | None, cache: Cache | None, *, estate: bool = True
+        self,
+        root: Path,
+        only: Path | None,
+        now: datetime | None,
+        cache: Cache | None,
+        *,
+        estate: bool = True,
+        held: Held | None = None,
     ) -> None:
         self._root = root
         self._is_estate = estate
-        paths, self._problems = below(root, only if only != root else None)
-        self._files = [_File(path, real, shown(path)) for real, path in paths.items()]
+        self._problems: list[Problem] = []
+        if held is not None:
+            self._settings_name = held.place(ROOT_FILE)
+            self._files = [
+                _File(root / path, root / path, held.place(path), held=data)
+                for path, data in sorted(held.contents.items())
+            ]
+        else:
+            self._settings_name = shown(root / ROOT_FILE)
+            paths, self._problems = below(root, only if only != root else None)
+            self._files = [_File(path, real, shown(path)) for real, path in paths.items()]
         self._now = now or datetime.now(UTC)
         self._broken = Broken()
         self._cache = cache
@@ -131,9 +170,10 @@ class _Loading:
         self._state: VaultPath | None = None
 
     def run(self) -> tuple[DesiredTenant, ...]:
-        with supply(self._root, [file.path for file in self._files], self._cache) as supplied:
+        in_folder = [file.path for file in self._files if file.held is None]
+        with supply(self._root, in_folder, self._cache) as supplied:
             for index, file in enumerate(self._files):
-                found = supplied.entries(index)
+                found = supplied.entries(index) if file.held is None else records.entries(file.held)
                 if found is None:
                     self._read(index, file)
                 else:
@@ -169,7 +209,7 @@ class _Loading:
 
     def _read(self, index: int, file: _File) -> None:
         """Any other file, with care."""
-        data = read(file.path)
+        data = file.read()
         if isinstance(data, Problem):
             self._add(data)
             return
@@ -217,7 +257,7 @@ class _Loading:
     def _estate(self, file: _File, manifest: models.Estate, place: drafts.Place) -> None:
         name = f"Estate/{manifest.metadata.name}"
         if file.path.name != ROOT_FILE or not self._is_settings(file):
-            where = shown(self._root / ROOT_FILE) if self._is_estate else ROOT_FILE
+            where = self._settings_name if self._is_estate else ROOT_FILE
             what = "an Estate stands in reconciler.yaml at the estate's root, and nowhere else"
             self._report(place, name, Finding(("kind",), what, f"move it to {where}", "estate"))
         elif self.settings is not None:
@@ -231,7 +271,7 @@ class _Loading:
         """An estate has its settings, and something to look after."""
         if not self._is_estate:
             return
-        place = Source(shown(self._root / ROOT_FILE), 1)
+        place = Source(self._settings_name, 1)
         unread = any(problem.source.file == place.file for problem in self._problems)
         if self.settings is None and not self._settings_broken and not unread:
             self._add(
@@ -298,13 +338,13 @@ def _name_of(value: object) -> str:
 
 def _placed(file: _File) -> Iterator[Problem]:
     """The findings of a file with their exact places."""
-    reading = file.reading or _careful(file.path)
+    reading = file.reading or _careful(file)
     for number, source, name, finding in file.findings:
         place = reading.locate(number, finding.path, key=finding.key)
         where = Source(file.name, *place) if place is not None else source
         yield Problem(where, finding.what, finding.hint, name, finding.severity, finding.code)
 
 
-def _careful(path: Path) -> positions.Reading:
-    data = read(path)
+def _careful(file: _File) -> positions.Reading:
+    data = file.read()
     return positions.Reading() if isinstance(data, Problem) else positions.read(data)

@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +38,8 @@ _ENVIRONMENT: Final = {
 }
 _SETTINGS: Final = ("-c", "safe.bareRepository=explicit", "-c", "core.warnAmbiguousRefs=true")
 _FILE_MODES: Final = frozenset({b"100644", b"100755"})
+_LINK_MODE: Final = b"120000"
+_SUBMODULE_MODE: Final = b"160000"
 _HASH: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _NOT_IN_A_REF: Final = re.compile(r"[^\x21-\x7e]")
 
@@ -62,16 +64,20 @@ class Revision:
     """The regular files by their paths below the folder, parts separated by `/`. No links, no submodules."""
     top: Path
     """Where the repository begins."""
+    links: Mapping[str, File] = field(default_factory=dict)
+    """The symbolic links: where each leads is its content, which is read like a file's."""
+    submodules: Mapping[str, str] = field(default_factory=dict)
+    """The commits that other repositories are at, by the paths where these belong."""
 
     def read(self, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """Path and content of some of `files`, in their order. InvalidInput if one is too large, or not in the clone."""
-        for path in paths:
-            if self.files[path].size > MAX_BYTES:
+        """Path and content of some of `files` and `links`, in order. InvalidInput for one too large or missing."""
+        files = [self.files.get(path) or self.links[path] for path in paths]
+        for path, file in zip(paths, files, strict=True):
+            if file.size > MAX_BYTES:
                 raise InvalidInput(f"the file is larger than {MAX_BYTES} bytes", where=self.place(path))
-        asked = "".join(f"{self.files[path].object}\n" for path in paths).encode()
+        asked = "".join(f"{file.object}\n" for file in files).encode()
         told = memoryview(_git(self.top, "cat-file", "--batch", given=asked)) if paths else memoryview(b"")
-        for path in paths:
-            file = self.files[path]
+        for path, file in zip(paths, files, strict=True):
             head = f"{file.object} blob {file.size}\n".encode()
             if told[: len(head)] != head:
                 hint = "the clone is not complete: fetch the revision with all its files"
@@ -84,18 +90,32 @@ class Revision:
         return printable(f"{self.ref}:{path}")
 
 
-def read_revision(folder: Path, ref: str) -> Revision:
+def read_revision(folder: Path, ref: str, *, where: str = "--trusted-ref", may_lack: bool = False) -> Revision:
     """Find a folder (absolute, without symbolic links) in the commit that a name means.
 
     InvalidInput if git, the repository, the revision or the folder in it is not there, or if the name has two meanings.
+    `where`: what messages call the option that gave the name. `may_lack`: without the folder there are no files.
     """
-    _check_name(ref)
+    _check_name(ref, where)
     top = _top_of(folder)
-    commit = _resolve(top, ref)
+    commit = _resolve(top, ref, where)
     inside = folder.relative_to(top).as_posix()
-    tree = _hash(_git(top, "rev-parse", "--verify", "--end-of-options", f"{commit}:{'' if inside == '.' else inside}",
-                      failed=lambda _: _no_folder(ref, inside)))  # fmt: skip
-    return Revision(ref, commit, dict(_files(_git(top, "ls-tree", "-r", "-z", "-l", tree))), top)
+    tree = f"{commit}:{'' if inside == '.' else inside}"
+    if may_lack and not _git(top, "ls-tree", "-z", commit, "--", f":(literal){inside}" if inside != "." else "."):
+        return Revision(ref, commit, {}, top)
+    told = _git(top, "rev-parse", "--verify", "--end-of-options", tree, failed=lambda _: _no_folder(ref, inside, where))
+    tree = _hash(told, where)
+    files: dict[str, File] = {}
+    links: dict[str, File] = {}
+    submodules: dict[str, str] = {}
+    for path, mode, file in _entries(_git(top, "ls-tree", "-r", "-z", "-l", tree)):
+        if mode in _FILE_MODES:
+            files[path] = file
+        elif mode == _LINK_MODE:
+            links[path] = file
+        elif mode == _SUBMODULE_MODE:
+            submodules[path] = file.object
+    return Revision(ref, commit, files, top, links, submodules)
 
 
 def git_version() -> str | None:
@@ -106,10 +126,10 @@ def git_version() -> str | None:
         return None
 
 
-def _check_name(ref: str) -> None:
+def _check_name(ref: str, where: str) -> None:
     if not ref or ref.startswith("-") or _NOT_IN_A_REF.search(ref):
         hint = "give a branch, a tag or a commit, for example origin/main"
-        raise InvalidInput(f"{printable(ref)!r} is not the name of a Git revision", where="--trusted-ref", hint=hint)
+        raise InvalidInput(f"{printable(ref)!r} is not the name of a Git revision", where=where, hint=hint)
 
 
 def _top_of(folder: Path) -> Path:
@@ -118,48 +138,46 @@ def _top_of(folder: Path) -> Path:
         if os.path.lexists(place / ".git"):
             return place
     raise InvalidInput(
-        "this folder is in no Git repository, so that there is no trusted revision",
+        "this folder is in no Git repository, so that there is no revision to read",
         where=shown(folder),
-        hint="leave --trusted-ref out, or work in a clone",
+        hint="work in a clone (--trusted-ref can be left out)",
     )
 
 
-def _resolve(top: Path, ref: str) -> str:
+def _resolve(top: Path, ref: str, where: str) -> str:
     def unknown(told: str) -> InvalidInput:
         if "dubious ownership" in told:
             hint = f"git config --global --add safe.directory {top}"
             return InvalidInput("git refuses the repository, for it is another user's", where=shown(top), hint=hint)
         hint = "fetch it first, for a pipeline's clone often holds one commit only: git fetch origin BRANCH"
-        return InvalidInput(f"Git knows no revision {ref!r} here", where="--trusted-ref", hint=hint)
+        return InvalidInput(f"Git knows no revision {ref!r} here", where=where, hint=hint)
 
     def ambiguous(told: str) -> None:
         if "is ambiguous" in told:
             hint = f"write it in full, for example refs/heads/{ref} or refs/remotes/{ref}"
-            raise InvalidInput(f"{ref!r} is the name of two revisions", where="--trusted-ref", hint=hint)
+            raise InvalidInput(f"{ref!r} is the name of two revisions", where=where, hint=hint)
 
-    return _hash(
-        _git(top, "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}", failed=unknown, said=ambiguous)
-    )
-
-
-def _no_folder(ref: str, inside: str) -> InvalidInput:
-    return InvalidInput(f"the revision {ref!r} holds no folder {printable(inside)!r}", where="--trusted-ref")
+    told = _git(top, "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}", failed=unknown, said=ambiguous)
+    return _hash(told, where)
 
 
-def _hash(answer: bytes) -> str:
+def _no_folder(ref: str, inside: str, where: str) -> InvalidInput:
+    return InvalidInput(f"the revision {ref!r} holds no folder {printable(inside)!r}", where=where)
+
+
+def _hash(answer: bytes, where: str) -> str:
     text = answer.decode("ascii", "replace").strip()
     if not _HASH.fullmatch(text):
-        raise InvalidInput("git does not answer with a commit", where="--trusted-ref", hint=foreign(text))
+        raise InvalidInput("git does not answer with a commit", where=where, hint=foreign(text))
     return text
 
 
-def _files(listing: bytes) -> Iterator[tuple[str, File]]:
-    """Read `MODE TYPE OBJECT SIZE<tab>PATH`, each ended by a zero byte."""
+def _entries(listing: bytes) -> Iterator[tuple[str, bytes, File]]:
+    """Read `MODE TYPE OBJECT SIZE<tab>PATH`, each ended by a zero byte. What is no blob has `-` for a size."""
     for entry in listing.split(b"\0")[:-1]:
         facts, _, path = entry.partition(b"\t")
         mode, _kind, name, size = facts.split()
-        if mode in _FILE_MODES:
-            yield os.fsdecode(path), File(name.decode(), int(size))
+        yield os.fsdecode(path), mode, File(name.decode(), int(size) if size.isdigit() else 0)
 
 
 def _git(
@@ -173,7 +191,7 @@ def _git(
     program = shutil.which("git")
     if program is None or not Path(program).is_absolute():
         raise InvalidInput(
-            "git is not installed, and --trusted-ref needs it", hint="install git, version 2.30 or later"
+            "git is not installed, and revisions are read by it", hint="install git, version 2.30 or later"
         )
     environment = {name: value for name, value in os.environ.items() if name.startswith(_GIT_SETTINGS)}
     environment |= {name: os.environ[name] for name in _INHERITED if name in os.environ} | _ENVIRONMENT

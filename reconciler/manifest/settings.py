@@ -59,7 +59,11 @@ def to_estate(
         tenants=tenants,
         digest_of=cache(lambda: digest(settings, tenants)),
         limits=Limits(
-            _limit(limits.deletes), _limit(limits.replacements), limits.rotations.max_per_run, _limit(limits.locks)
+            deletes=_limit(limits.deletes),
+            replacements=_limit(limits.replacements),
+            rotations=limits.rotations.max_per_run,
+            locks=_limit(limits.locks),
+            widenings=_limit(limits.widenings) if limits.widenings is not None else None,
         ),
         timeouts=Timeouts(spec.timeouts.call.total_seconds(), spec.timeouts.lease.total_seconds()),
         warnings=warnings,

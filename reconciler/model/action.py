@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from reconciler.model.desired import DesiredKey, DesiredLevel, Source
+from reconciler.model.impact import Impact
 from reconciler.model.names import ObjectId
 from reconciler.model.observed import Observed
 from reconciler.model.state import Intent, Record
@@ -92,6 +93,10 @@ class Action:
     """A handoff: what the person does."""
     steps: tuple[str, ...] = ()
     """A handoff: what to click and to enter."""
+    impact: Impact = Impact.NEUTRAL
+    """What it means for access."""
+    affects: tuple[str, ...] = ()
+    """Actions on levels that mean something for access: the names of the declared keys that have the level."""
 
     @property
     def key(self) -> DesiredKey:

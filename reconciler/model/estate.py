@@ -68,6 +68,8 @@ class Limits:
     rotations: int = 50
     locks: Limit = Limit(0.3, 10, 3)
     """Locks that cannot be undone."""
+    widenings: Limit | None = None
+    """Access that widens. None: it is marked, and not limited."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,22 +13,12 @@ from typing import Any, Final
 
 from reconciler.model.action import Change
 from reconciler.model.desired import Source
+from reconciler.model.impact import Impact
 from reconciler.model.names import ObjectId
 
+__all__ = ["Finding", "Impact", "Severity"]
+
 _NO_FIGURES: Final[Mapping[str, Any]] = MappingProxyType({})
-
-
-class Impact(StrEnum):
-    """What a change means for access."""
-
-    WIDENS = "widens"
-    """More permissions, more addresses, a later end, a slower rotation."""
-    NARROWS = "narrows"
-    DESTROYS = "destroys"
-    """A key or a secret that works today will not."""
-    ROTATES = "rotates"
-    """Consumers have to take a new secret."""
-    NEUTRAL = "neutral"
 
 
 class Severity(StrEnum):

@@ -18,6 +18,7 @@ from reconciler.plan.draft import Draft, TenantView
 from reconciler.plan.handoff import hand_off
 from reconciler.plan.keys import plan_keys
 from reconciler.plan.levels import keep_levels_in_use, plan_levels
+from reconciler.plan.marks import marked
 from reconciler.providers.base import Provider
 
 
@@ -31,6 +32,7 @@ def plan_tenant(desired: DesiredTenant, provider: Provider, view: TenantView, es
         keep_levels_in_use(draft)
         hand_off(draft, levels)
         _move_records(draft)
+        draft.actions = marked(draft)
     lease = view.document.lease if view.document else None
     if lease is not None and lease.expires > view.now:
         draft.note(

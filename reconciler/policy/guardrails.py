@@ -6,9 +6,10 @@ exists. Both are counted per tenant and over all tenants. Retired generations wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from reconciler.model.action import Action, ActionKind, Note, Operation, TenantPlan
@@ -54,17 +55,17 @@ def _single(rule: str, plan: TenantPlan, action: Action) -> str:
     return f"{rule}:{plan.tenant}/{action.object}"
 
 
-def _rules(limits: Limits, spared: Collection[str]) -> tuple[tuple[str, str, Limit, Callable[[TenantPlan], int]], ...]:
+def _rules(limits: Limits, spared: Collection[str]) -> Iterator[tuple[str, str, Limit, Callable[[TenantPlan], int]]]:
     def count(rule: str) -> Callable[[TenantPlan], int]:
         counts = _COUNTS[rule]
         return lambda plan: sum(counts(action) and _single(rule, plan, action) not in spared for action in plan.actions)
 
-    return (
-        ("deletes", "would be deleted", limits.deletes, count("deletes")),
-        ("deletes", "are recorded but gone at the vendor, and would be issued anew", limits.deletes, _vanished),
-        ("replacements", "would be replaced", limits.replacements, count("replacements")),
-        ("locks", "would be locked for good", limits.locks, count("locks")),
-    )
+    yield "deletes", "would be deleted", limits.deletes, count("deletes")
+    yield "deletes", "are recorded but gone at the vendor, and would be issued anew", limits.deletes, _vanished
+    yield "replacements", "would be replaced", limits.replacements, count("replacements")
+    yield "locks", "would be locked for good", limits.locks, count("locks")
+    if limits.widenings is not None:
+        yield "widenings", "would get more access", limits.widenings, partial(_widened, spared=spared)
 
 
 def _finding(rule: str, tenant: str, counted: tuple[int, int], limit: Limit, what: str) -> Finding:
@@ -78,7 +79,7 @@ def _finding(rule: str, tenant: str, counted: tuple[int, int], limit: Limit, wha
         f"the limit is {percent} and at most {limit.max} (up to {limit.floor} are always allowed)",
         tenant=tenant,
         hint=f"if this is meant, add --allow {allow}, or raise spec.limits.{rule} in reconciler.yaml in a commit of its own",
-        impact=Impact.DESTROYS,
+        impact=Impact.WIDENS if rule == "widenings" else Impact.DESTROYS,
         denies=True,
         allow=allow,
         figures={
@@ -148,6 +149,20 @@ def _is_final_lock(action: Action) -> bool:
     return action.kind is ActionKind.LOCK and action.operation is Operation.DELETE
 
 
+def _widens(action: Action) -> bool:
+    """Whether it gives more access to what is there. A new key is no key that widens."""
+    return action.impact is Impact.WIDENS and action.kind is not ActionKind.CREATE
+
+
+def _widened(plan: TenantPlan, spared: Collection[str]) -> int:
+    """Keys that get more access, each once: by themselves, or by their level."""
+    keys: set[str] = set()
+    for action in plan.actions:
+        if _widens(action) and _single("widenings", plan, action) not in spared:
+            keys.update(action.affects if action.object.kind.is_level else (action.object.name,))
+    return len(keys)
+
+
 _COUNTS: Final[Mapping[str, Callable[[Action], bool]]] = {
-    "deletes": _is_delete, "replacements": _is_replacement, "locks": _is_final_lock,
+    "deletes": _is_delete, "replacements": _is_replacement, "locks": _is_final_lock, "widenings": _widens,
 }  # fmt: skip

@@ -192,7 +192,17 @@ class Capabilities:
     credential_fields: tuple[frozenset[str], ...]
     """The sets of credential fields that a tenant may give, any one of them."""
     high_risk: tuple[str, ...] = ()
-    """Permissions (dotted paths, `*` for any last part) that a least-privilege check should question."""
+    """Permissions (dotted paths, `*` for anything within one part) that a least-privilege check should question."""
+    high_risk_levels: tuple[str, ...] = ()
+    """Levels (or users) that the vendor ships, by their names there, which a key should rarely have."""
+    restrictions: tuple[str, ...] = ()
+    """Permissions (dotted paths) that take something away: without them, a key may do more."""
+    implied: tuple[tuple[str, str], ...] = ()
+    """Permissions that another one brings along: a regular expression for the former, the latter as its replacement."""
+    weak_options: tuple[str, ...] = ()
+    """Values of a key's options that give up protection, as `OPTION.VALUE`."""
+    scope_within: Callable[[Any, Any], bool] | None = None
+    """Whether a canonical scope reaches nothing that another one does not. None: no scopes, or it cannot be told."""
     traits: Traits = Traits()
     """As they are for a tenant that chooses nothing."""
     handoff_fields: tuple[str, ...] = ()

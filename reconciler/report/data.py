@@ -156,6 +156,8 @@ def _action(action: Action) -> dict[str, Any]:
     return {
         "object": str(action.object),
         "kind": str(action.kind),
+        "impact": str(action.impact),
+        "affects": list(action.affects),
         "reason": action.reason,
         "changes": [_change(change) for change in action.changes],
         "deletesSecrets": [str(path) for path in words.deleted_secrets(action)],

@@ -19,6 +19,7 @@ RULES: Final[Mapping[str, str]] = {
     "guardrail/deletes": "More would be deleted in one run than the limits allow.",
     "guardrail/replacements": "More keys would be replaced in one run than the limits allow.",
     "guardrail/locks": "More keys would be locked for good in one run than the limits allow.",
+    "guardrail/widenings": "More keys would get more access in one run than the limits allow.",
     "plan/pending": "Vendor or Vault differ from the manifests; an apply changes that.",
     "plan/blocked": "An object cannot be reconciled.",
     "plan/handoff": "A step that the vendor offers in its console only waits for a person.",
@@ -116,6 +117,7 @@ def _pending(tenant: str, action: Action) -> Finding:
         tenant=tenant,
         object=action.object,
         source=action.source,
+        impact=action.impact,
         changes=action.changes,
     )
 

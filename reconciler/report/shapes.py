@@ -75,6 +75,10 @@ class ActionData(TypedDict):
 
     object: _Object
     kind: Literal["create", "update", "replace", "rotate", "retire", "repair", "lock", "unlock", "delete", "adopt"]
+    impact: Impact
+    """What it means for access."""
+    affects: list[str]
+    """Of a level whose change means something for access: the declared keys that have it."""
     reason: str
     changes: list[ChangeData]
     deletesSecrets: list[str]
@@ -260,6 +264,67 @@ class DoctorData(TypedDict):
 
 
 @_closed
+class SideData(TypedDict):
+    """One side of a comparison."""
+
+    ref: str | None
+    """As it was asked for; None for the working tree."""
+    commit: str | None
+    manifests: str | None
+    """The digest over the manifests; None if there is no estate."""
+
+
+@_closed
+class CountsData(TypedDict):
+    """How many keys a comparison is about, each once in each number, and how many findings there are."""
+
+    gain: int
+    lose: int
+    created: int
+    removed: int
+    locked: int
+    rotated: int
+    """Keys that need a new secret."""
+    trust: int
+    """Findings about where credentials go and what judges a change."""
+    findings: int
+
+
+@_closed
+class KeysData(TypedDict):
+    """How many keys there are on one side, and how many of them a reviewer would rather not have."""
+
+    keys: int
+    highRisk: int
+    anyAddress: int
+    noEnd: int
+    noRotation: int
+    noOwner: int
+
+
+@_closed
+class PostureData(TypedDict):
+    """All keys, before and after."""
+
+    base: KeysData
+    head: KeysData
+
+
+@_closed
+class AccessDiffData(TypedDict):
+    """What `access-diff --format json` prints. Of a finding, `figures.keys` are the keys that it is about."""
+
+    format: _Format
+    base: SideData
+    head: SideData
+    summary: str
+    """One line for people."""
+    counts: CountsData
+    posture: PostureData
+    findings: list[FindingData]
+
+
+@_closed
 class FailureData(TypedDict):
     """What any command prints with `--format json` when an error ends it before it has anything else to say."""
 
@@ -273,6 +338,7 @@ class FailureData(TypedDict):
 SHAPES: Final[Mapping[str, tuple[Any, str]]] = {
     "plan": (PlanData, "reconciler plan --format json"),
     "apply": (ApplyData, "reconciler apply --format json"),
+    "access-diff": (AccessDiffData, "reconciler access-diff --format json"),
     "validate": (ValidateData, "reconciler validate --format json"),
     "doctor": (DoctorData, "reconciler doctor --format json"),
     "failure": (FailureData, "an error that ends a command, with --format json"),

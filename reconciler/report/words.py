@@ -11,7 +11,7 @@ from reconciler.apply.result import Status, TenantResult
 from reconciler.errors import printable
 from reconciler.model.action import Action, ActionKind, Operation, TenantPlan
 from reconciler.model.desired import VaultPath
-from reconciler.model.finding import Finding, Severity
+from reconciler.model.finding import Finding, Impact, Severity
 from reconciler.model.observed import Observed
 from reconciler.plan.run import Unreadable
 
@@ -27,6 +27,11 @@ SYMBOL: Final[Mapping[ActionKind, str]] = {
     ActionKind.DELETE: "-",
     ActionKind.ADOPT: "→",
 }
+
+
+_TOLD: Final = frozenset({Impact.WIDENS, Impact.NARROWS})
+_SILENT: Final = frozenset({ActionKind.UPDATE, ActionKind.REPLACE, ActionKind.REPAIR})
+"""Kinds of actions that do not say themselves what they mean for access."""
 
 
 def value(item: Any) -> str:
@@ -57,6 +62,9 @@ def headline(action: Action) -> str:
         text += " (our record only)"
     if action.operation is Operation.HAND_OFF:
         text += " by hand"
+    if action.impact in _TOLD and action.kind in _SILENT:
+        feels = f" for {plural(len(action.affects), 'key')}" if action.affects else ""
+        text += f" ({action.impact}{feels})"
     if action.reason:
         text += f": {printable(action.reason)}"
     return text

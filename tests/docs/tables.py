@@ -22,6 +22,7 @@ from reconciler.manifest.explain import Explanation, explain
 from reconciler.manifest.policies import pack
 from reconciler.model.outcome import ExitCode
 from reconciler.model.policy import VARIABLES, Rule
+from reconciler.plan.access_rules import ACCESS, TRUST
 from reconciler.policy.evaluate import asks_plan, said
 from reconciler.providers import registry
 
@@ -141,6 +142,16 @@ def _rule(rule: Rule) -> str:
     )
 
 
+def rules(kind: str) -> str:
+    """The rules of findings about access or trust."""
+    rows = ["| rule | what it means | impact | severity |", "|---|---|---|---|"]
+    rows += [
+        f"| `{name}` | {_cell(rule.text)} | {_cell(rule.impact)} | {_cell(rule.severity)} |"
+        for name, rule in (ACCESS if kind == "access" else TRUST).items()
+    ]
+    return "\n".join(rows)
+
+
 MAKERS: dict[str, Callable[..., str]] = {
     "manifest": manifest,
     "provider": provider,
@@ -151,6 +162,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "doctor": doctor,
     "policy-variables": policy_variables,
     "policy-rules": policy_rules,
+    "rules": rules,
 }
 
 

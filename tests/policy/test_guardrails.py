@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.action import Action, ActionKind, Operation, TenantPlan
 from reconciler.model.estate import Limit, Limits
+from reconciler.model.impact import Impact
 from reconciler.policy.guardrails import check, counted, spread_rotations
 from tests.support import builders as b
 from tests.support.builders import NOW, action, tenant_plan
@@ -191,3 +192,40 @@ def test_only_what_a_finding_has_counted_can_be_spared() -> None:
     assert counted([deletes(3, 3)], check([deletes(3, 3)], LIMITS)) == frozenset()
     plans = [deletes(3, 3, f"t{at}") for at in range(40)]
     assert len(counted(plans, check(plans, LIMITS))) == 120
+
+
+# -- widening ------------------------------------------------------------------------------------------------------------
+
+
+def widening(*names: str, kind: ActionKind = ActionKind.UPDATE) -> list[Action]:
+    return [action(kind, Operation.UPDATE, name, impact=Impact.WIDENS) for name in names]
+
+
+@pytest.mark.promise(4)
+def test_promise_4_access_that_widens_can_be_limited_like_deletion() -> None:
+    """Off unless asked for; keys are counted once each, those of a widened level by name, new keys not at all."""
+    level = action(ActionKind.UPDATE, Operation.UPDATE, object=b.level_id(), impact=Impact.WIDENS, affects=("a", "z"))
+    narrowed = action(ActionKind.UPDATE, Operation.UPDATE, "n", impact=Impact.NARROWS)
+    plan = tenant_plan(level, narrowed, *widening("a", "y"), *widening("new", kind=ActionKind.CREATE), population=100)
+    assert check([plan], LIMITS) == ()
+    [found] = check([plan], Limits(widenings=Limit(1.0, 2, 0)))
+    assert (found.rule, found.impact, found.figures["count"], found.allow) == (
+        "guardrail/widenings", Impact.WIDENS, 3, "widenings:dsm",
+    )  # fmt: skip
+    assert "3 would get more access of 100 objects" in found.message
+    assert "spec.limits.widenings" in found.hint
+    assert check([plan], Limits(widenings=Limit(1.0, 3, 0))) == ()
+    assert counted([plan], [found]) == {
+        "widenings:dsm/AccessLevel/read",
+        "widenings:dsm/ApiKey/a",
+        "widenings:dsm/ApiKey/y",
+    }
+    spared = check([plan], Limits(widenings=Limit(1.0, 1, 0)), {"widenings:dsm/AccessLevel/read"})
+    assert spared[0].figures["count"] == 2
+
+
+@pytest.mark.promise(4)
+def test_promise_4_a_limit_of_nothing_stops_every_widening() -> None:
+    """A team may want to allow each one by name."""
+    assert check([tenant_plan(*widening("a"), population=1000)], Limits(widenings=Limit(0.0, 0, 0)))
+    assert not check([tenant_plan(population=1000)], Limits(widenings=Limit(0.0, 0, 0)))

@@ -13,12 +13,15 @@ from reconciler.cli.output import Outcome, rendered
 from reconciler.errors import RetryLater
 from reconciler.manifest.load import Report
 from reconciler.manifest.problems import Problem, Severity
+from reconciler.manifest.snapshot import Snapshot
 from reconciler.model.action import ActionKind, Blocked, Note, Operation
-from reconciler.model.desired import KeyState, Source, VaultPath
+from reconciler.model.desired import KeyState, LevelRef, Source, VaultPath
 from reconciler.model.estate import Limits
 from reconciler.model.outcome import ExitCode
+from reconciler.plan.comparison import compare_sides
 from reconciler.plan.run import Planned, PlannedTenant, Unreadable
 from reconciler.policy.guardrails import check
+from reconciler.providers import registry
 from reconciler.report import data, findings, junit, review, text
 from tests.support import builders as b
 from tests.support.builders import action, desired_key, desired_tenant, tenant_plan
@@ -94,7 +97,41 @@ def validate() -> Outcome:
     return outcome(Report(problems, 2, 7))
 
 
-EXAMPLES: Final = {"plan": plan, "apply": apply, "validate": validate}
+def access_diff() -> Outcome:
+    """A level that widens, a network list, a key that goes, one that comes, a new tenant's endpoint, looser limits."""
+    from reconciler.cli.access_diff import outcome as outcome_of_diff
+
+    read = b.desired_level()
+    write = b.desired_level(
+        permissions={
+            **b.PERMISSIONS,
+            "allComputers": True,
+            "platformRights": {
+                **b.PERMISSIONS["platformRights"],
+                "apikeyRights": {"canCreateNewApiKeys": True},
+                "policyRights": {"canViewOtherPolicies": True, "canViewNewPolicies": True},
+            },
+        }
+    )
+    role = b.desired_level(permissions={"serviceRoleURNs": ["urn:x:role/auditor"]})
+    old = b.desired_key("old", protect=True)
+    new = b.desired_key("se-new", level=LevelRef("Full | Access", existing=True), owner="<b>@team</b>")
+    networks = [b.desired_key(name, allowed_ips=("203.0.113.0/28",)) for name in ("deploy", "scan")]
+    wider = [replace(key, allowed_ips=("203.0.0.0/16",)) for key in networks]
+    cloud = replace(desired_tenant(networks, [role]), name="cloud", provider="trend-cloud-one")
+    before = b.estate(tenants=(desired_tenant([desired_key(), desired_key("jira"), old], [read]), cloud))
+    after = b.estate(
+        limits=Limits(rotations=500),
+        tenants=(
+            desired_tenant([desired_key(), desired_key("jira", owner="itsm@example.com"), new], [write]),
+            replace(cloud, keys=tuple(wider), endpoint="https://evil.example.net/api"),
+        ),
+    )
+    sides = Snapshot("main", "a" * 40, before), Snapshot("", "", after)
+    return outcome_of_diff(compare_sides(*sides, registry.get, b.NOW), Path("/estate"))
+
+
+EXAMPLES: Final = {"plan": plan, "apply": apply, "validate": validate, "access-diff": access_diff}
 
 
 def files() -> Mapping[str, str]:

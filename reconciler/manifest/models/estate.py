@@ -47,6 +47,11 @@ class LimitsSection(Section):
         LimitSection.model_construct(), description="Keys that are replaced by new ones."
     )
     locks: LimitSection = Field(LimitSection.model_construct(), description="Locks that cannot be undone.")
+    widenings: LimitSection | None = Field(
+        None,
+        description="Keys whose access widens: more permissions, more addresses, a later end. Not limited when left out.",
+        examples=[{"ratio": 0.1, "max": 5, "floor": 0}],
+    )
     rotations: RotationLimit = Field(RotationLimit.model_construct(), description="Rotations.")
 
 

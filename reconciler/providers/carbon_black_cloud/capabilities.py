@@ -16,7 +16,7 @@ from reconciler.providers.base import (
     Traits,
     Write,
 )
-from reconciler.providers.carbon_black_cloud.catalogue import HIGH_RISK
+from reconciler.providers.carbon_black_cloud.catalogue import HIGH_RISK, HIGH_RISK_LEVELS
 
 _D, _C, _I = Evidence.DOCUMENTED, Evidence.OBSERVED, Evidence.ASSUMED
 _MAP: Final = "your EndpointMap"
@@ -130,6 +130,7 @@ CAPABILITIES: Final = Capabilities(
     rate=Rate(1000, 300.0, _D, "S24"),
     credential_fields=(frozenset({"apiId", "apiSecret"}),),
     high_risk=HIGH_RISK,
+    high_risk_levels=HIGH_RISK_LEVELS,
     traits=traits(None),
     handoff_fields=("apiId", "apiSecret"),
     own_key=OwnKey(

@@ -75,7 +75,7 @@ SLIPS: Final = {"devices": "device", "org.policy": "org.policies", "org.liveresp
 
 HIGH_RISK: Final = (
     "org.liveresponse.*",
-    "org.liveresponse.process.EXECUTE",
+    "org.liveresponse.*.EXECUTE",
     "org.liveresponse.file.CREATE",
     "org.liveresponse.registry.CREATE",
     "org.liveresponse.registry.UPDATE",
@@ -91,3 +91,13 @@ HIGH_RISK: Final = (
     "org.kits.*",
 )
 """What a least-privilege check should question, written PERMISSION.OPERATION (inferred)."""
+
+HIGH_RISK_LEVELS: Final = (
+    "Super Admin",
+    "System Admin",
+    "Level 3 Analyst",
+    "Level 2 Analyst",
+    "Level 1 Analyst",
+    "View All",
+)
+"""User roles by their names (6). A key may have one for tests only (S6), for roles take in APIs without a version."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from reconciler.providers.base import Capabilities, Capability, Evidence, Expiry, How, Operation, OwnKey, Rate, Traits
+from reconciler.providers.cortex_cloud import scopes
 
 _D, _C, _I = Evidence.DOCUMENTED, Evidence.OBSERVED, Evidence.ASSUMED
 
@@ -84,7 +85,13 @@ _HIGH_RISK: Final = (
     "components.external_alerts_action",
     "components.file_search",
     "components.rules_action",
+    "components.wf_verdict_change",
+    "datasets.*.accessAll",
 )
+"""Of the tokens that were seen (3), those that act and do not only show (inferred), and access to all of a category."""
+
+_HIGH_RISK_LEVELS: Final = ("Account Admin", "Instance Administrator", "Privileged Responder")
+"""Of the built-in names that were seen (3); what they may do is in the tenant's own catalogue (inferred from the names)."""
 
 TRAITS: Final = Traits(
     marked_only=True,
@@ -115,6 +122,13 @@ CAPABILITIES: Final = Capabilities(
     rate=Rate(10, 1.0, _D, "ELASTIC"),
     credential_fields=(frozenset({"keyId", "key"}), frozenset({"keyId", "key", "securityLevel"})),
     high_risk=_HIGH_RISK,
+    high_risk_levels=_HIGH_RISK_LEVELS,
+    implied=(
+        (r"components\.(.+)_view", r"components.\1_action"),  # an action permission brings its view along (3)
+        (r"datasets\.(.+)\.permissions\..+", r"datasets.\1.accessAll"),
+    ),
+    weak_options=("securityLevel.standard",),  # the secret itself travels with every request (1)
+    scope_within=scopes.within,
     traits=TRAITS,
     own_key=OwnKey(
         too_much_to_plan=frozenset({"Account Admin", "Instance Administrator"}),

@@ -118,7 +118,10 @@ CAPABILITIES: Final = Capabilities(
     operations=_OPERATIONS,
     rate=Rate(480, 3600.0, _D, "APIDOC: per user and function"),
     credential_fields=(frozenset({"keyId", "secret"}),),
-    high_risk=("groups.LACEWORK_USER_GROUP_ADMIN",),
+    high_risk=(
+        "groups.LACEWORK_USER_GROUP_ADMIN",
+        "groups.LACEWORK_USER_GROUP_POWER_USER",
+    ),  # 4.2; the former is inferred
     traits=TRAITS,
     handoff_fields=("keyId", "secret"),
     own_key=OwnKey(

@@ -49,6 +49,8 @@ CAPABILITIES: Final = Capabilities(
     operations=_OPERATIONS,
     rate=Rate(300, 60.0, _I, "T11"),  # it answers 429 with Retry-After, but publishes no figure
     credential_fields=(frozenset({"apiKey"}),),
+    high_risk=("serviceRoleURNs.*:role/full-access",),  # T11
+    high_risk_levels=("Full Access",),  # its id `full-access` is in T11
     traits=Traits(regenerates_in_place=False, expiry=Expiry.NONE),
     own_key=OwnKey(
         too_much_to_plan=frozenset({"full-access"}),

@@ -56,6 +56,7 @@ CAPABILITIES: Final = Capabilities(
     operations=_OPERATIONS,
     rate=Rate(300, 60.0, _I, "T17"),  # the window is documented, the quota is not published
     credential_fields=(frozenset({"token"}), frozenset({"token", "keyId"})),
+    high_risk_levels=("Master Administrator",),  # T15: not for new keys since 27 October 2025; older ones have it
     traits=Traits(kinds=frozenset({Kind.API_KEY}), regenerates_in_place=False, expiry=Expiry.ROUNDED),
     own_key=OwnKey(
         too_much_to_plan=frozenset({"Master Administrator"}),

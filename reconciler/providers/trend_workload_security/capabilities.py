@@ -106,4 +106,10 @@ CAPABILITIES: Final = Capabilities(
     credential_fields=(frozenset({"secretKey"}), frozenset({"apiKey"})),
     high_risk=_HIGH_RISK,
     own_key=_OWN_KEY,
+    high_risk_levels=("Full Access",),  # "both read and write access" to everything, by the vendor's own guide
+    restrictions=("canOnlyManipulateUsersWithEqualOrLesserRights",),
+    implied=(
+        (r"(computerIDs|computerGroupIDs)\..+", "allComputers"),
+        (r"policyIDs\..+", "allPolicies"),
+    ),
 )
