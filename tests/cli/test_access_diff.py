@@ -209,6 +209,27 @@ def test_a_pull_request_that_wants_the_credentials(repository: Repository, capsy
     assert ran(capsys, "main", "--fail-on", "critical")[0] == 3
 
 
+def test_a_pull_request_that_judges_itself(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    """A policy that is loosened, a waiver that is added, built-in rules that are switched off."""
+    policy = """apiVersion: reconciler/v1
+kind: Policy
+metadata: {name: own}
+spec: {rules: [{id: has-end, description: d, severity: %s, assert: key.expires != null, message: no end}]}
+"""
+    waiver = manifest(
+        "Waiver", "w", "rule: has-end", "object: ApiKey/jira", "reason: because", "approver: me", "until: 2038-01-01",
+        tenant="t",
+    )  # fmt: skip
+    repository.commit(**{"policy.yaml": policy % "deny", "reconciler.yaml": f"{SETTINGS}  policy: {{builtin: deny}}\n"})
+    write(repository, policy=policy % "warn", waiver=waiver, reconciler=f"{SETTINGS}  policy: {{builtin: 'off'}}\n")
+    status, out, _ = ran(capsys, "main", "--format", "json")
+    assert status == 0
+    assert [(one["rule"], one["severity"], one["tenant"]) for one in json.loads(out)["findings"]] == [
+        ("trust/policy", "high", None), ("trust/settings", "high", None), ("trust/waiver", "high", "t"),
+    ]  # fmt: skip
+    assert "rule has-end, object ApiKey/jira" in out
+
+
 def test_hostile_texts_do_not_steer_the_terminal(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
     """Owners, roles, permissions, file names and revisions of a stranger."""
     level = manifest(
