@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint format types layers schemas workflows coverage coverage-gate crash soak bench bench-small bench-apply docs fmt lock clean
+.PHONY: help demo test check lint format types layers schemas workflows coverage coverage-gate crash soak bench bench-large bench-small docs fmt lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -81,15 +81,14 @@ soak: $(DEV_READY) ## Play 20,000 random schedules that nobody has played before
 	@RECONCILER_SOAK=$${RECONCILER_SOAK:-20000} RECONCILER_SOAK_SEED=$${RECONCILER_SOAK_SEED:-$$(date +%s)} \
 	  $(BIN)/python -m pytest -n auto tests/faults/soak/test_soak.py $(ARGS)
 
-bench: $(DEV_READY) ## Measure the phases of a run on 10,000 keys against their budgets
-	@$(BIN)/python -m benchmarks --out build/bench.json $(ARGS)
+bench: $(DEV_READY) ## Measure everything against its budgets and peers (SUBJECTS="load plan" narrows it; ARGS="--keys 1000")
+	@$(BIN)/python -m benchmarks $(SUBJECTS) --out build/bench.json $(ARGS)
 
-bench-small: $(DEV_READY) ## A quick look: every phase on 1,000 keys, and the loading budget on 10,000
-	@$(BIN)/python -m benchmarks --keys 1000 --tenants 5 --rounds 1 --out build/bench-small.json
-	@$(BIN)/python -m benchmarks --rounds 3 --offline --out build/bench-load.json
+bench-large: $(DEV_READY) ## Loading 100,000 keys: growth and memory
+	@$(BIN)/python -m benchmarks load --keys 100000 --tenants 500 --rounds 1 --out build/bench-large.json
 
-bench-apply: $(DEV_READY) ## Measure 1,000 creates against a bare loop of the same calls
-	@$(BIN)/python -m benchmarks.apply --out build/bench-apply.json $(ARGS)
+bench-small: $(DEV_READY) ## A small estate against wider budgets, in a minute or two: what CI runs
+	@$(BIN)/python -m benchmarks startup load plan --keys 2000 --tenants 10 --rounds 3 --clock cpu --out build/bench-small.json
 
 docs: $(DEV_READY) ## Generate the schemas and the documentation's tables anew
 	@$(BIN)/reconciler schema --out schemas
@@ -110,7 +109,8 @@ lock: $(DEV_READY) ## Resolve the requirement files anew (ARGS=--upgrade takes n
 	@$(COMPILE) --extra=emulator --extra=openbao -c requirements/dev.txt -o requirements/demo.txt pyproject.toml
 	@$(COMPILE) -c requirements/dev.txt -o requirements/build.txt requirements/build.in
 	@$(COMPILE) -c requirements/dev.txt -o requirements/runtime.txt pyproject.toml
-	@for sdk in requirements/sdk-*.in; do $(COMPILE) -o "$${sdk%.in}.txt" "$$sdk" || exit 1; done  # each on its own: they clash
+	@for other in requirements/sdk-*.in requirements/bench-*.in; do \
+	  $(COMPILE) -o "$${other%.in}.txt" "$$other" || exit 1; done  # each on its own: they clash
 
 clean: ## Remove everything that make made
 	@rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

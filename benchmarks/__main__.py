@@ -1,55 +1,53 @@
-"""`python -m benchmarks`: generate an estate, measure, judge."""
+"""`python -m benchmarks [SUBJECT…]`: measure, beside the budgets and beside what others need for comparable work.
+
+A subject is a module here with a function `figures(asked: Asked) -> Figures`. What it must keep to is in `budgets`.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
+from typing import Final
 
-from benchmarks import measure, show
-from benchmarks.generate import Size, generate
-from benchmarks.servers import servers
+from benchmarks import budgets, measure, show
 
-COMMANDS = {"python": ["-c", "pass"], "help": ["-m", "reconciler", "--help"]}
+SUBJECTS: Final = ("startup", "load", "plan", "apply")
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"of {', '.join(SUBJECTS)} (default: all)")
     parser.add_argument("--keys", type=int, default=10_000, help="keys in the estate (default: 10000)")
     parser.add_argument("--tenants", type=int, default=50, help="tenants that share them (default: 50)")
     parser.add_argument("--rounds", type=int, default=5, help="fresh processes per figure (default: 5)")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="what is timed; cpu on a busy machine")
     parser.add_argument("--out", type=Path, help="file for the JSON (default: standard output)")
-    parser.add_argument("--offline", action="store_true", help="measure loading only: no emulators, no OpenBao")
-    return parser.parse_args()
-
-
-def offline(given: argparse.Namespace, estate: Path) -> tuple[Size, measure.Figures]:
-    size = generate(estate, given.keys, given.tenants)
-    return size, measure.rounds(given.rounds, ("csafeloader", "read", "load"), COMMANDS, estate, {})
-
-
-def connected(given: argparse.Namespace, estate: Path) -> tuple[Size, measure.Figures]:
-    """With servers: the estate is applied once, so that the plans that are measured have nothing to do.
-
-    Up to 200 keys to a tenant: more would have to wait for the vendor's rate limit.
-    """
-    with servers(given.tenants) as running:
-        size = generate(estate, given.keys, given.tenants, running.endpoints)
-        print(f"applying {size.keys} keys in {size.tenants} tenants, once", file=sys.stderr)
-        seeding = measure.phase("apply", estate, running.environment)
-        plan = {"plan": ["-m", "reconciler", "plan", "--estate", str(estate), "--detailed-exitcode"]}
-        figures = measure.rounds(
-            given.rounds, ("csafeloader", "read", "load", "plan"), {**COMMANDS, **plan}, estate, running.environment
-        )
-    return size, {**figures, "apply_all": [seeding["apply"]]}
+    given = parser.parse_args()
+    if unknown := set(given.subjects) - set(SUBJECTS):
+        parser.error(f"no such subject: {', '.join(sorted(unknown))}; there are {', '.join(SUBJECTS)}")
+    return given
 
 
 def main() -> int:
     given = arguments()
-    with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as scratch:
-        size, figures = (offline if given.offline else connected)(given, Path(scratch) / "estate")
-    return show.write(given.out, figures, size)
+    found: measure.Figures = {}
+    for subject in given.subjects or SUBJECTS:
+        print(f"== {subject}", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as scratch:
+            folder = Path(scratch)
+            environment = {
+                "RECONCILER_CACHE": str(folder / "cache"),
+                "XDG_STATE_HOME": str(folder / "state"),
+                measure.CLOCK: given.clock,
+            }
+            asked = measure.Asked(given.keys, given.tenants, given.rounds, folder, environment)
+            figures: measure.Figures = import_module(f"benchmarks.{subject}").figures(asked)
+        for name, values in {**figures, **budgets.ratios(figures)}.items():
+            found.setdefault(name, []).extend(values)
+    return show.write(given.out, found, given.keys, given.tenants, given.clock)
 
 
 if __name__ == "__main__":

@@ -1,44 +1,29 @@
-"""`python -m benchmarks.apply`: creating keys with their secrets stored, beside a bare loop of the same calls."""
+"""Applying: creates with their secrets stored, beside a bare loop of the same calls. Fresh servers each time."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import measure, show
-from benchmarks.generate import Size, generate
+from benchmarks.generate import generate
+from benchmarks.measure import Asked, Figures, Step, phase, rounds
 from benchmarks.servers import servers
 
-
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.apply", description=__doc__)
-    parser.add_argument("--keys", type=int, default=1000, help="keys to create (default: 1000)")
-    parser.add_argument(
-        "--tenants", type=int, default=5, help="tenants that share them (default: 5; 200 keys each at most)"
-    )
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of each, on fresh servers (default: 3)")
-    parser.add_argument("--out", type=Path, help="file for the JSON (default: standard output)")
-    return parser.parse_args()
+MOST_KEYS = 1000
+KEYS_PER_TENANT = 200
+"""More would wait for the vendor's rate limit."""
 
 
-def main() -> int:
-    given = arguments()
-    figures: measure.Figures = {"apply": [], "bare_loop": []}
-    size = Size(given.keys, given.tenants)
-    for number in range(1, given.rounds + 1):
-        print(f"round {number} of {given.rounds}", file=sys.stderr)
-        for name, values in figures.items():
-            with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as scratch, servers(given.tenants) as running:
-                estate = Path(scratch)
-                size = generate(estate, given.keys, given.tenants, running.endpoints)
-                values.append(measure.phase(name, estate, running.environment)[name])
-    return show.write(given.out, figures, size)
+def figures(asked: Asked) -> Figures:
+    keys = min(asked.keys, MOST_KEYS)
+    tenants = -(-keys // KEYS_PER_TENANT)
 
+    def step(name: str) -> Step:
+        def once() -> dict[str, float]:
+            with tempfile.TemporaryDirectory(dir=asked.scratch) as scratch, servers(tenants) as running:
+                generate(Path(scratch), keys, tenants, running.endpoints)
+                return phase(name, Path(scratch), {**asked.environment, **running.environment})
 
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except measure.Broken as broken:
-        sys.exit(f"a measured process failed: {broken}")
+        return once
+
+    return rounds(min(asked.rounds, 3), [step("apply"), step("bare_loop")])

@@ -1,10 +1,12 @@
-"""The budgets of the design, and what other tools need for comparable work."""
+"""The budgets of the design, the ratios that they are about, and what is said of other tools that are not measured here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
+
+Unit = Literal["×", "s", "MB"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +16,11 @@ class Budget:
     figure: str
     what: str
     limit: float
-    unit: Literal["×", "s", "MB"]
+    unit: Unit
     from_keys: int = 0
-    """Estates smaller than this say nothing about it: constant costs prevail."""
+    """Smaller estates say little about it: constant costs prevail."""
+    small: float | None = None
+    """What a smaller estate is held to all the same, on a machine that does other things besides; None: to nothing."""
 
     @property
     def enforced(self) -> bool:
@@ -26,54 +30,72 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A budget and what was measured."""
+    """A budget, the limit for this size, and what was measured."""
 
     budget: Budget
+    limit: float
     value: float
 
     @property
     def kept(self) -> bool:
-        return self.value <= self.budget.limit
+        return self.value <= self.limit
 
     def as_json(self) -> dict[str, object]:
         budget = self.budget
-        return {"figure": budget.figure, "value": round(self.value, 3), "limit": budget.limit, "unit": budget.unit,
-                "kept": self.kept, "enforced": budget.enforced}  # fmt: skip
+        return {"figure": budget.figure, "what": budget.what, "value": round(self.value, 3), "limit": self.limit,
+                "unit": budget.unit, "kept": self.kept, "enforced": budget.enforced}  # fmt: skip
 
 
 BUDGETS: Final = (
-    Budget("load_ratio", "load and validate, to CSafeLoader alone", 0.6, "×", 10_000),
+    Budget("load_ratio", "load and validate, cold, to CSafeLoader alone", 0.6, "×", 10_000, small=1.0),
+    Budget("load_warm_ratio", "the same with a warm cache", 0.25, "×", 10_000, small=0.5),
     Budget("plan_ratio", "no-op plan, to CSafeLoader alone", 1.5, "×", 10_000),
+    Budget("diff_ratio", "load to diff, cold, to octodns-sync", 0.333, "×", 10_000, small=0.6),
+    Budget("diff_warm_ratio", "load to diff, warm, to octodns-sync", 0.125, "×", 10_000, small=0.5),
     Budget("apply_ratio", "creates with secrets stored, to a bare loop", 1.5, "×"),
     Budget("load_peak_mb", "peak memory of loading", 500, "MB"),
     Budget("plan_peak_mb", "peak memory of a no-op plan", 500, "MB"),
+    Budget("help_ratio", "reconciler --help, to importing click alone", 2.0, "×"),
+    Budget("validate_one_ratio", "validate one file, to importing its libraries", 4.0, "×"),
     Budget("help", "reconciler --help, from start to exit", 0.2, "s"),
+    Budget("version", "reconciler --version, from start to exit", 0.2, "s"),
+    Budget("validate_one", "reconciler validate of one file", 0.4, "s"),
 )
 
-PEERS: Final = (
-    "octoDNS, no-op sync of 10,000 records in local files: 4.8 s; of 100,000: 57 s and 747 MB",
-    "Terraform 1.0, plan of 1,000 trivial local resources: 1.8 s; of 5,000: 19 s; creating 1,000: 17 s",
-)
+QUOTIENTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "load_ratio": (("load",), "csafeloader"),
+    "load_first_ratio": (("load_first",), "csafeloader"),
+    "load_warm_ratio": (("load_warm",), "csafeloader"),
+    "plan_ratio": (("plan",), "csafeloader"),
+    "diff_ratio": (("python", "load_to_diff"), "octodns_sync"),
+    "diff_warm_ratio": (("python", "load_to_diff_warm"), "octodns_sync"),
+    "load_to_octodns_validate": (("python", "load_import", "load"), "octodns_validate"),
+    "apply_ratio": (("apply",), "bare_loop"),
+    "help_ratio": (("help",), "import_click"),
+    "validate_one_ratio": (("validate_one",), "import_libraries"),
+}
+"""Ratios of the time of some steps together to that of another, of one round each."""
+
+QUOTED: Final = ("Terraform 1.0, plan of 1,000 trivial local resources: 1.8 s; of 5,000: 19 s; creating 1,000: 17 s",)
+"""What others need by their own or others' accounts, on other machines."""
 
 
-def ratios(figures: Mapping[str, float]) -> dict[str, float]:
-    """The figures that are quotients of others, as far as those were measured."""
-    quotients = {
-        "load_ratio": ("load", "csafeloader"),
-        "plan_ratio": ("plan", "csafeloader"),
-        "apply_ratio": ("apply", "bare_loop"),
-    }
+def ratios(figures: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    """The figures that are quotients of others, round by round, as far as those were measured."""
     return {
-        name: figures[part] / figures[whole]
-        for name, (part, whole) in quotients.items()
-        if part in figures and whole in figures
+        name: [
+            sum(round_) / divisor for *round_, divisor in zip(*(figures[part] for part in (*parts, whole)), strict=True)
+        ]
+        for name, (parts, whole) in QUOTIENTS.items()
+        if all(part in figures for part in (*parts, whole))
     }
 
 
 def judge(figures: Mapping[str, float], keys: int) -> list[Verdict]:
     """Every budget that these figures of an estate of so many keys say something about."""
-    return [
-        Verdict(budget, figures[budget.figure])
-        for budget in BUDGETS
-        if budget.figure in figures and keys >= budget.from_keys
-    ]
+    verdicts = []
+    for budget in BUDGETS:
+        limit = budget.limit if keys >= budget.from_keys else budget.small
+        if budget.figure in figures and limit is not None:
+            verdicts.append(Verdict(budget, limit, figures[budget.figure]))
+    return verdicts

@@ -1,70 +1,82 @@
-"""Rounds of fresh processes, interleaved, so that a slow minute of the machine hits every phase alike; then medians."""
+"""Rounds of fresh processes, interleaved, so that a slow minute of the machine hits every step alike; then medians."""
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).parents[1]
+CLOCK = "RECONCILER_BENCH_CLOCK"
+"""`wall` or `cpu`. A busy machine lengthens the first by chance, and the second hardly."""
 
 Figures = dict[str, list[float]]
 """What every round measured, by name."""
+Step = Callable[[], Mapping[str, float]]
+"""Measures something once and gives its figures."""
 
 
 class Broken(Exception):
     """A measured process failed."""
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
-    """Run Python with these arguments in a fresh process and return what it printed; Broken if it failed."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How large and how often. A subject that has a size of its own takes less than `keys`, never more."""
+
+    keys: int
+    tenants: int
+    rounds: int
+    scratch: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """For every measured process."""
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Run a command in a fresh process and return what it printed; Broken if it failed."""
     done = subprocess.run(
-        [sys.executable, *arguments],
-        env={**os.environ, **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
+        command, env={**os.environ, **environment}, cwd=ROOT, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise Broken(f"{' '.join(arguments)}: exit {done.returncode}\n{(done.stderr or done.stdout)[-2000:]}")
+        raise Broken(f"{' '.join(command)}: exit {done.returncode}\n{(done.stderr or done.stdout)[-2000:]}")
     return done.stdout
 
 
 def phase(name: str, estate: Path, environment: Mapping[str, str]) -> dict[str, float]:
-    figures: dict[str, float] = json.loads(run(["-m", "benchmarks.phases", name, str(estate)], environment))
+    """Run one of `phases` in a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.phases", name, str(estate)]
+    figures: dict[str, float] = json.loads(run(command, environment))
     return figures
 
 
-def wall(arguments: Sequence[str], environment: Mapping[str, str]) -> float:
-    """Seconds that a process takes from start to end."""
-    start = time.perf_counter()
-    run(arguments, environment)
-    return time.perf_counter() - start
+def seconds(command: Sequence[str], environment: Mapping[str, str]) -> float:
+    """What a process takes from start to end, by the clock that the environment asks for."""
+    start, worked = time.perf_counter(), _worked()
+    run(command, environment)
+    return _worked() - worked if environment.get(CLOCK) == "cpu" else time.perf_counter() - start
 
 
-def rounds(
-    count: int,
-    phases: Sequence[str],
-    commands: Mapping[str, Sequence[str]],
-    estate: Path,
-    environment: Mapping[str, str],
-) -> Figures:
-    """All figures of all rounds, by name. `commands` are timed as a whole, from start to exit."""
+def _worked() -> float:
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime
+
+
+def rounds(count: int, steps: Sequence[Step]) -> Figures:
+    """All figures of all rounds, by name. Each round takes every step once."""
     figures: Figures = defaultdict(list)
     for number in range(1, count + 1):
         print(f"round {number} of {count}", file=sys.stderr)
-        for name in phases:
-            for key, value in phase(name, estate, environment).items():
-                figures[key].append(value)
-        for name, arguments in commands.items():
-            figures[name].append(wall(arguments, environment))
+        for step in steps:
+            for name, value in step().items():
+                figures[name].append(value)
     return dict(figures)
 
 

@@ -9,6 +9,8 @@ import io
 import json
 import os
 import resource
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -16,16 +18,30 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks.generate import PROVIDER
+from benchmarks.measure import CLOCK
+
+if TYPE_CHECKING:
+    from reconciler.model.estate import Estate
 
 Figures = dict[str, float]
 
 
+def clock() -> float:
+    """Seconds: of the wall, or of what the CPUs worked for this process and those that it waited for."""
+    if os.environ.get(CLOCK) != "cpu":
+        return time.perf_counter()
+    own, others = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
+
+
 @contextmanager
 def timed(figures: Figures, name: str) -> Iterator[None]:
-    start = time.perf_counter()
+    start = clock()
     yield
-    figures[name] = time.perf_counter() - start
+    figures[name] = clock() - start
 
 
 def peak_megabytes() -> float:
@@ -58,38 +74,123 @@ def csafeloader(estate: Path) -> Figures:
     return figures
 
 
-def read(estate: Path) -> Figures:
-    """The two parts of loading: `read` (YAML to plain values) and `validate` (check, resolve references and selectors)."""
-    from reconciler.manifest import load_estate, reader
+def events(estate: Path) -> Figures:
+    """The floor: libyaml's events as PyYAML gives them, thrown away. Whatever reads YAML by that library takes this."""
+    import yaml
 
-    figures: Figures = {"read": 0.0}
-    values = reader.values
+    figures: Figures = {}
+    texts = manifests(estate)
+    with timed(figures, "events"):
+        for text in texts:
+            get_event = yaml.CLoader(text).get_event
+            while get_event() is not None:
+                pass
+    return figures
 
-    def timed_values(data: bytes) -> Iterator[Any]:
-        documents, start = values(data), time.perf_counter()
-        for document in documents:
-            figures["read"] += time.perf_counter() - start
-            yield document
-            start = time.perf_counter()
-        figures["read"] += time.perf_counter() - start
 
-    reader.values = timed_values
-    with timed(figures, "validate"):
-        load_estate(estate)
-    figures["validate"] -= figures["read"]
+def values(estate: Path) -> Figures:
+    """YAML to plain values, in one process."""
+    from reconciler.manifest import reader
+
+    figures: Figures = {}
+    texts = manifests(estate)
+    with timed(figures, "values"):
+        kept = [list(reader.values(text)) for text in texts]
+    figures["documents"] = sum(map(len, kept))
     return figures
 
 
 def load(estate: Path) -> Figures:
-    """Both parts at once, as they are used, with nothing in between."""
+    """Everything that `validate` does, as it does it, without a cache."""
     figures: Figures = {}
     with timed(figures, "load_import"):
-        from reconciler.manifest import load_estate
+        load_estate = _loader()
     with timed(figures, "load"):
         loaded = load_estate(estate)
     figures["keys"] = sum(len(tenant.keys) for tenant in loaded.tenants)
     figures["load_peak_mb"] = peak_megabytes()
     return figures
+
+
+def _loader() -> Callable[..., Estate]:
+    """Import what loading needs: the validators and the provider, too, which a run gets at first need."""
+    from reconciler.manifest import load_estate
+    from reconciler.manifest.models import MODELS
+    from reconciler.providers import registry
+
+    for model in MODELS.values():
+        model.model_rebuild()
+    registry.get(PROVIDER)
+    return load_estate
+
+
+def load_first(estate: Path) -> Figures:
+    """The same with an empty cache, which is written."""
+    cache = Path(os.environ["RECONCILER_CACHE"])
+    shutil.rmtree(cache, ignore_errors=True)
+    figures = _load_by_cache(estate, "load_first")
+    if len(list(cache.iterdir())) != 1:
+        raise SystemExit("the cache was not written")
+    return figures
+
+
+def load_warm(estate: Path) -> Figures:
+    """The same with the cache that `load_first` has left."""
+    return {**_load_by_cache(estate, "load_warm"), "load_warm_peak_mb": peak_megabytes()}
+
+
+def _load_by_cache(estate: Path, name: str) -> Figures:
+    from reconciler.manifest import open_cache
+
+    figures: Figures = {}
+    load_estate = _loader()
+    with timed(figures, name):
+        load_estate(estate, cache=open_cache(os.environ))
+    return figures
+
+
+def load_to_diff(estate: Path) -> Figures:
+    """Of a plan that has nothing to do, the part without servers: importing, loading and, after observing, comparing."""
+    return _load_to_diff(estate, "load_to_diff", cached=False)
+
+
+def load_to_diff_warm(estate: Path) -> Figures:
+    """The same with a warm cache. If there is none yet, one is made first, in a process of its own."""
+    if not Path(os.environ["RECONCILER_CACHE"]).exists():
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.phases", "load_first", str(estate)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    return _load_to_diff(estate, "load_to_diff_warm", cached=True)
+
+
+def _load_to_diff(estate: Path, name: str, *, cached: bool) -> Figures:
+    figures: Figures = {}
+    with timed(figures, "loading"):
+        from reconciler.manifest import load_estate, open_cache
+        from reconciler.plan.planner import plan_tenant
+
+        loaded = load_estate(estate, cache=open_cache(os.environ) if cached else None)
+
+    from reconciler.cli.estate import connected
+    from reconciler.plan.observe import observe, open_tenant
+    from reconciler.plan.run import PARALLEL_TENANTS
+
+    with connected(loaded, "plan", trust_endpoints=False) as run:
+        with ThreadPoolExecutor(PARALLEL_TENANTS) as pool:
+            opened = list(pool.map(lambda tenant: open_tenant(run, tenant), loaded.tenants))
+            views = list(pool.map(lambda tenant: observe(run, tenant), opened))
+        for tenant in opened:
+            tenant.session.close()
+    with timed(figures, "comparing"):
+        plans = [
+            plan_tenant(tenant.desired, tenant.provider, view, loaded.id)
+            for tenant, view in zip(opened, views, strict=True)
+        ]
+    if sum(len(plan.actions) for plan in plans) or sum(len(tenant.keys) for tenant in loaded.tenants) == 0:
+        raise SystemExit("not a no-op")
+    return {name: figures["loading"] + figures["comparing"]}
 
 
 def plan(estate: Path) -> Figures:
@@ -204,7 +305,20 @@ def bare_loop(estate: Path) -> Figures:
 
 
 PHASES: Final[dict[str, Callable[[Path], Figures]]] = {
-    function.__name__: function for function in (csafeloader, read, load, plan, apply, bare_loop)
+    function.__name__: function
+    for function in (
+        csafeloader,
+        events,
+        values,
+        load,
+        load_first,
+        load_warm,
+        load_to_diff,
+        load_to_diff_warm,
+        plan,
+        apply,
+        bare_loop,
+    )
 }
 
 if __name__ == "__main__":

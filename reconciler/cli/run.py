@@ -37,6 +37,9 @@ _VERBOSE: Final = frozenset({"-v", "--verbose"})
 def run(args: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold every secret in memory
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = (
+        "__all__"  # one sees all that is validated; and looking for some takes time
+    )
     args = list(sys.argv[1:] if args is None else args)
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  for as long as the process lives

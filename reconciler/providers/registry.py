@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from reconciler.errors import InvalidInput
@@ -13,15 +14,25 @@ GROUP: Final = "reconciler.providers"
 
 
 @cache
+def _points() -> Mapping[str, EntryPoint]:
+    """Every installed provider, found in one look at all packages that there are. Of two with one name, the first."""
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=GROUP):
+        found.setdefault(point.name, point)
+    return found
+
+
+@cache
 def names() -> tuple[str, ...]:
     """The names of all installed providers, sorted. Imports none of them."""
-    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+    return tuple(sorted(_points()))
 
 
 @cache
 def get(name: str) -> Provider:
     """The provider of that name; InvalidInput if none is installed."""
-    for point in entry_points(group=GROUP, name=name):
-        provider: Provider = point.load()
-        return provider
-    raise InvalidInput(f"unknown provider {name!r}", hint=f"installed: {', '.join(names())}")
+    point = _points().get(name)
+    if point is None:
+        raise InvalidInput(f"unknown provider {name!r}", hint=f"installed: {', '.join(names())}")
+    provider: Provider = point.load()
+    return provider

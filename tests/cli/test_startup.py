@@ -83,3 +83,20 @@ def test_validators_are_built_when_they_are_needed() -> None:
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.promise(1)
+def test_promise_1_no_plugin_of_pydantic_is_loaded(tmp_path: Path) -> None:
+    """A plugin of pydantic's would see whatever is validated, vendors' answers too: an installed one is left alone."""
+    package = tmp_path / "onlooker-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: onlooker\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[pydantic]\nonlooker = onlooker:plugin\n")
+    (tmp_path / "onlooker.py").write_text("raise SystemExit('loaded')\n")
+    (tmp_path / "reconciler.yaml").write_text(SETTINGS)
+    (tmp_path / "keys.yaml").write_text("---\n".join([tenant("t", TREND), key("splunk", "t")]))
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+    for end, said in (("", ""), ("import pydantic\nclass M(pydantic.BaseModel): pass\n", "loaded\n")):
+        call = end or f"from reconciler.cli import main\nsys.exit(main(['validate', {str(tmp_path)!r}]))\n"
+        done = subprocess.run([sys.executable, "-c", code + call], capture_output=True, text=True, check=False)
+        assert (done.stderr, done.returncode) == (said, int(bool(said)))
