@@ -163,7 +163,7 @@ def _confirm_change(tools: Tools, waiting: Waiting, record: Record) -> str:
     moved: dict[str, Any] = {}
     if action.desired is None:  # a quarantine
         moved = {"phase": record.phase, "quarantine_until": record.quarantine_until}
-        asked = digest.fields_of({change.path: change.new for change in action.changes}, tools.traits.unreadable)
+        asked = digest.changed(action.changes)
     else:
         names = {change.path.split(".")[0] for change in action.changes}
         asked = {field: value for field, value in applied_to(tools, action).items() if field in names}

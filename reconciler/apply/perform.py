@@ -15,6 +15,8 @@ from reconciler.model.mark import Mark
 from reconciler.model.names import ObjectId
 from reconciler.model.observed import Fields
 from reconciler.model.state import Intent, Phase, Previous, Record, StateDocument
+from reconciler.plan import digest
+from reconciler.plan.origin import restored
 
 _GONE: Final[Mapping[str, Any]] = {
     "vendor_id": "", "previous": None, "handoff": None, "mount": "", "path": "", "version": 0,
@@ -77,12 +79,14 @@ def _update(tools: Tools, action: Action) -> str:
     mark = mark_of(tools, action)
     if action.desired is None:  # a key that is about to go loses its access first
         tools.tenant.session.update_key(action.vendor_id, {c.path: c.new for c in action.changes}, None, mark)
-        tools.journal.later(lambda document: _remember(document, action, {}))
+        current = action.record is not None and action.vendor_id == action.record.vendor_id
+        asked = digest.changed(action.changes) if current else {}
+        tools.journal.later(lambda document: _remember(document, action, asked))
         return f"id {action.vendor_id}"
     if isinstance(action.desired, DesiredLevel):
         tools.tenant.session.update_level(action.vendor_id, level_fields(tools, action, action.desired), mark)
     else:
-        every = tools.tenant.provider.key_fields(action.key)
+        every = _left_alone(action, tools.tenant.provider.key_fields(action.key))
         wanted = names | ({"description"} if "mark" in names else set())
         if wanted & every.keys() - {"state"}:  # what cannot be read back would be lost if it were left out
             wanted |= tools.traits.unreadable - tools.traits.by_hand_fields
@@ -97,12 +101,17 @@ def _update(tools: Tools, action: Action) -> str:
 def level_fields(tools: Tools, action: Action, wanted: DesiredLevel) -> Fields:
     """What a level's update sends: everything but a state that does not change, for somebody may just be locking it."""
     names = {change.path for change in action.changes}
-    fields = dict(tools.tenant.provider.level_fields(wanted))
+    fields = dict(_left_alone(action, tools.tenant.provider.level_fields(wanted)))
     if action.record is not None and action.record.vendor_name and "name" not in names:
         fields["name"] = action.record.vendor_name  # adopted: the name that others gave it stays
     if "state" not in names:
         fields.pop("state", None)
     return fields
+
+
+def _left_alone(action: Action, fields: Fields) -> Fields:
+    """What is asked for, but for fields whose drift the manifest ignores: those are sent as they were found."""
+    return restored(fields, action.observed.fields, action.kept) if action.kept and action.observed else fields
 
 
 def _empty_left_behind(tools: Tools, action: Action) -> None:
@@ -142,7 +151,7 @@ def mark_of(tools: Tools, action: Action) -> Mark:
 def _remember(document: StateDocument, action: Action, asked: Mapping[str, str]) -> StateDocument:
     """Write what the state should say of an object now: its record, its owner and protection, and no open intent.
 
-    `asked` has the digests of what the vendor was asked for in fields that it will not tell back.
+    `asked` has the digests of what the vendor was asked for.
     """
     name = str(action.object)
     desired = action.desired
@@ -159,6 +168,7 @@ def _remember(document: StateDocument, action: Action, asked: Mapping[str, str])
             record = record.model_copy(
                 update={
                     "handoff": planned.handoff, "phase": planned.phase, "quarantine_until": planned.quarantine_until,
+                    "applied": {**record.applied, **asked},
                 }
             )  # fmt: skip
     known = document.objects.get(name)

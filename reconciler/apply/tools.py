@@ -62,5 +62,5 @@ class Tools:
 
 
 def applied_to(tools: Tools, action: Action) -> dict[str, str]:
-    """Digests of what is asked for in fields that the vendor will not tell back, or not as they were given."""
-    return digest.untold(tools.tenant.provider, tools.traits, action.desired) if action.desired is not None else {}
+    """Digests of what is asked for, field by field: the state keeps them for fields that the vendor does not tell back."""
+    return digest.asked(tools.tenant.provider, action.desired) if action.desired is not None else {}

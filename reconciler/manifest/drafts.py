@@ -5,7 +5,7 @@ A pydantic model of a key takes ten times the memory of what it says, so none ou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from reconciler.model.desired import (
     NO_TEXTS,
     Approval,
     CredentialRef,
+    IgnoredDrift,
     KeyState,
     LevelRef,
     OnRemoval,
@@ -108,6 +109,7 @@ class LevelDraft(ObjectDraft):
     previous_names: tuple[str, ...]
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
+    ignore_drift: tuple[IgnoredDrift, ...] = ()
     kind: Kind = Kind.ACCESS_LEVEL
     locked: bool = False
 
@@ -134,6 +136,7 @@ class KeyDraft(ObjectDraft):
     reissue_after: datetime | None
     labels: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
     annotations: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+    ignore_drift: tuple[IgnoredDrift, ...] = ()
 
 
 @dataclass(slots=True)
@@ -260,7 +263,13 @@ def _access_level(manifest: models.AccessLevel, place: Place) -> LevelDraft:
     spec, metadata = manifest.spec, manifest.metadata
     names = tuple(metadata.previous_names or ())
     return LevelDraft(
-        *_frame(manifest, place), spec.permissions, spec.protect, names, metadata.labels, metadata.annotations
+        *_frame(manifest, place),
+        spec.permissions,
+        spec.protect,
+        names,
+        metadata.labels,
+        metadata.annotations,
+        _ignored(spec.ignore_drift),
     )
 
 
@@ -273,9 +282,19 @@ def _service_user(manifest: models.ServiceUser, place: Place) -> LevelDraft:
         tuple(metadata.previous_names or ()),
         metadata.labels,
         metadata.annotations,
+        _ignored(spec.ignore_drift),
         Kind.SERVICE_USER,
         spec.state is models.UserState.LOCKED,
     )
+
+
+def ignored(given: Iterable[tuple[Sequence[str], datetime, str]]) -> tuple[IgnoredDrift, ...]:
+    """What may drift (fields, until when, why), with each field once."""
+    return tuple(IgnoredDrift(tuple(dict.fromkeys(fields)), until, reason) for fields, until, reason in given)
+
+
+def _ignored(given: Sequence[models.IgnoreDriftSpec]) -> tuple[IgnoredDrift, ...]:
+    return ignored((item.fields, item.until, item.reason) for item in given)
 
 
 def _approval(manifest: models.Approval, place: Place) -> ApprovalDraft:

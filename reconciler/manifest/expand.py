@@ -16,7 +16,7 @@ from reconciler.manifest.paths import Reserved
 from reconciler.manifest.problems import Severity
 from reconciler.manifest.references import Broken, Tenants, duplicate
 from reconciler.manifest.rules import Claims, crowded
-from reconciler.manifest.wanted import Report, WantedTenant, named, reason, told
+from reconciler.manifest.wanted import Report, WantedTenant, ended, named, reason, told
 from reconciler.model.desired import DesiredLevel, DesiredTenant, Source, Unmanaged, VaultPath
 from reconciler.model.names import Kind
 from reconciler.providers.base import Problem
@@ -81,6 +81,8 @@ class Expansion:
         if isinstance(tenants, Finding):
             self._report(draft.place, name, tenants)
             return
+        for finding in ended(draft.ignore_drift, self._now):
+            self._report(draft.place, name, finding)
         twice: list[tuple[str, Source]] = []
         asked: set[tuple[str, bool]] = set()
         for tenant in tenants:
@@ -101,6 +103,7 @@ class Expansion:
                 previous_names=draft.previous_names,
                 labels=draft.labels,
                 annotations=draft.annotations,
+                ignore_drift=draft.ignore_drift,
             )
             same = (tenant.draft.provider, draft.kind in tenant.traits.kinds)
             if same not in asked and tenant.provider is not None:

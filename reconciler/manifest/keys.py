@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +13,12 @@ from reconciler.manifest.models import ManifestKind
 from reconciler.manifest.paths import Reserved, fill
 from reconciler.manifest.problems import Severity
 from reconciler.manifest.references import Tenants, duplicate, missing_level, missing_scope, some
-from reconciler.manifest.wanted import FIELDS, Load, Report, WantedTenant, named, reason, told
+from reconciler.manifest.wanted import FIELDS, Load, Report, WantedTenant, ended, named, reason, told
 from reconciler.model import dates
 from reconciler.model.desired import DesiredKey, KeyState, LevelRef, Source, Strategy
 from reconciler.model.names import Kind
-from reconciler.providers.base import Doubt, Problem
+from reconciler.providers.base import Doubt, Problem, Provider
+from reconciler.suggest import did_you_mean
 
 
 class Keys:
@@ -44,6 +45,8 @@ class Keys:
             return
         if draft.expires is not None and draft.expires <= self._now and draft.state is not KeyState.ABSENT:
             self._report(draft, _expired(draft.expires))
+        for finding in ended(draft.ignore_drift, self._now):
+            self._report(draft, finding)
         networks = self._networks(draft) if draft.allowed_ips else ()
         twice: list[tuple[str, Source]] = []
         lost: list[WantedTenant] = []
@@ -138,6 +141,8 @@ class Keys:
             what = f"{tenant.draft.provider} cannot give a key a new secret in place"
             hint = reason(tenant.provider, "ApiKey.spec.rotation.strategy") or "use strategy: overlap"
             self._report(draft, Finding(("spec", "rotation", "strategy"), what, hint, "provider"))
+        for finding in _no_options(draft, tenant.provider):
+            self._report(draft, finding)
 
     def _tell_scope(self, scope: ScopeDraft, finding: Finding) -> None:
         """In the Scope's own manifest, once, though many keys have it."""
@@ -160,6 +165,21 @@ def _lacks(level: LevelRef, tenant: WantedTenant) -> Problem | None:
     if level.existing and level.kind is Kind.ACCESS_LEVEL:
         return None
     return tenant.lacks(level.kind)
+
+
+def _no_options(draft: KeyDraft, provider: Provider) -> Iterator[Finding]:
+    """Options whose drift is to be ignored, and that keys of this vendor do not have."""
+    known = provider.options_schema().get("properties", {}) if draft.ignore_drift else {}
+    for index, item in enumerate(draft.ignore_drift):
+        for number, field in enumerate(item.fields):
+            first, _, rest = field.partition(".")
+            name = rest.partition(".")[0]
+            if first == "options" and name not in known:
+                what = f"spec.ignoreDrift[{index}].fields names {field!r}, which keys of {provider.name} do not have"
+                hint = did_you_mean(name, known) or (
+                    f"its options are {', '.join(known)}" if known else "it has no options"
+                )
+                yield Finding(("spec", "ignoreDrift", index, "fields", number), what, hint, "provider")
 
 
 def _same(tenant: WantedTenant, draft: KeyDraft) -> object:
@@ -209,4 +229,5 @@ def _key(
         draft.reissue_after,
         draft.labels,
         draft.annotations,
+        draft.ignore_drift,
     )

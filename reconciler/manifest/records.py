@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from reconciler.manifest import models, reader
 from reconciler.manifest.check import Wrong, check
-from reconciler.manifest.drafts import KeyDraft, ListName, Place
+from reconciler.manifest.drafts import KeyDraft, ListName, Place, ignored
 from reconciler.model.desired import NO_TEXTS, KeyState, LevelRef, Rotation, Strategy
 from reconciler.model.names import Kind
 
@@ -88,6 +88,7 @@ def record(manifest: models.ApiKey) -> Record:
         _seconds(spec.reissue_after),
         metadata.labels or None,
         metadata.annotations or None,
+        [[one.fields, _seconds(one.until), one.reason] for one in spec.ignore_drift] if spec.ignore_drift else None,
     ]
 
 
@@ -133,7 +134,8 @@ class Keys:
     def draft(self, said: Record, place: Place) -> KeyDraft:
         """The draft of a key."""
         (name, tenant, selector, owner, description, level, expires, rotation,
-         state, protect, options, networks, scope, previous_names, reissue_after, labels, annotations) = said  # fmt: skip
+         state, protect, options, networks, scope, previous_names, reissue_after, labels, annotations,
+         ignore_drift) = said  # fmt: skip
         text = self._texts.setdefault
         return KeyDraft(
             place,
@@ -154,6 +156,7 @@ class Keys:
             _moment(reissue_after) if reissue_after is not None else None,
             self._shared(labels) if labels else NO_TEXTS,
             self._shared(annotations) if annotations else NO_TEXTS,
+            ignored((fields, _moment(until), reason) for fields, until, reason in ignore_drift) if ignore_drift else (),
         )
 
     def _shared(self, said: dict[str, str]) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from reconciler.manifest import models
 from reconciler.manifest.drafts import Place, vault_path
-from reconciler.model.desired import CredentialRef, DesiredKey, DesiredLevel, DesiredTenant, Rotation
+from reconciler.model.desired import CredentialRef, DesiredKey, DesiredLevel, DesiredTenant, IgnoredDrift, Rotation
 from reconciler.model.estate import (
     AppRoleAuth,
     Estate,
@@ -136,6 +136,7 @@ def _level(level: DesiredLevel) -> list[Any]:
         level.protect,
         level.locked,
         level.previous_names,
+        *_ignored(level.ignore_drift),
     ]
 
 
@@ -158,7 +159,12 @@ def _key(key: DesiredKey, rotations: dict[int, Any]) -> list[Any]:
         key.secret_path.path,
         key.previous_names,
         key.reissue_after.timestamp() if key.reissue_after is not None else None,
+        *_ignored(key.ignore_drift),
     ]
+
+
+def _ignored(items: Sequence[IgnoredDrift]) -> list[Any]:
+    return [[item.fields, item.until.timestamp(), item.reason] for item in items]
 
 
 def _rotation(rotation: Rotation) -> list[Any]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from reconciler.manifest.check import Finding
 from reconciler.manifest.drafts import ApprovalDraft, ObjectDraft, Place, ScopeDraft, TenantDraft
 from reconciler.manifest.problems import Severity
-from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant
+from reconciler.model import dates
+from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant, IgnoredDrift
 from reconciler.model.names import Kind
 from reconciler.providers.base import Doubt, Problem, Provider, Traits
 
@@ -81,6 +83,15 @@ def told(problem: Problem, *path: str | int) -> Finding:
     severity = Severity.WARNING if isinstance(problem, Doubt) else Severity.ERROR
     place = path or ("spec", *problem.path)
     return Finding(place, problem.what, problem.hint, "provider", key=_about_key(problem), severity=severity)
+
+
+def ended(ignored: Sequence[IgnoredDrift], now: datetime) -> Iterator[Finding]:
+    """A warning for each `ignoreDrift` whose time is over."""
+    for index, item in enumerate(ignored):
+        if item.until <= now:
+            what = f"spec.ignoreDrift[{index}].until has passed: it was {dates.written(item.until)}"
+            hint = "it counts no more; delete it, or set a later time"
+            yield Finding(("spec", "ignoreDrift", index, "until"), what, hint, "expired", severity=Severity.WARNING)
 
 
 def _about_key(problem: Problem) -> bool:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from reconciler.model.desired import DesiredKey, DesiredLevel, Source
 from reconciler.model.impact import Impact
+from reconciler.model.desired import DesiredKey, DesiredLevel, IgnoredDrift, Source
 from reconciler.model.names import ObjectId
 from reconciler.model.observed import Observed
 from reconciler.model.state import Intent, Record
@@ -60,6 +60,31 @@ class Change:
     new: Any
 
 
+class Origin(StrEnum):
+    """Who made a field differ: found by holding both sides against what the last apply asked for."""
+
+    VENDOR = "vendor"
+    GIT = "git"
+    BOTH = "both"
+    """The vendor has not what was asked for, and the manifests want something else again."""
+    UNKNOWN = "unknown"
+    """Nothing is remembered of this field: an older version applied it, or the state was rebuilt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field in which an object at the vendor is not as the manifests want it, and who made it differ."""
+
+    object: ObjectId
+    vendor_id: str
+    change: Change
+    origin: Origin
+    ignored: IgnoredDrift | None = None
+    """What of the manifest leaves it alone, if anything does."""
+    former: int = 0
+    """The generation, if it is one in its overlap and not the current one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """One thing to do to one object, with what an apply needs to do it."""
@@ -97,6 +122,8 @@ class Action:
     """What it means for access."""
     affects: tuple[str, ...] = ()
     """Actions on levels that mean something for access: the names of the declared keys that have the level."""
+    kept: tuple[Change, ...] = ()
+    """Fields that stay as they are at the vendor, for the manifest ignores their drift."""
 
     @property
     def key(self) -> DesiredKey:
@@ -174,3 +201,5 @@ class TenantPlan:
     """Handoffs that are open already: nothing is asked for twice."""
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What only the vendor knows of the keys of ours that were found (`Observed.facts`), by their names in the manifests."""
+    differences: tuple[Difference, ...] = ()
+    """Where objects differ from their manifests, whatever is done about it."""

@@ -111,6 +111,18 @@ class OnRemoval:
 
 
 @dataclass(frozen=True, slots=True)
+class IgnoredDrift:
+    """Fields that may differ at the vendor until a moment (UTC, exclusive): drift there is counted and left alone.
+
+    `fields` are those of the manifest, without `spec`: `description`, `options.locale`, `permissions.platformRights`.
+    """
+
+    fields: tuple[str, ...]
+    until: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Approval:
     """Leave to prune one object that is not ours, until a moment (UTC, exclusive); it may have passed.
 
@@ -181,6 +193,7 @@ class DesiredLevel:
     """Names that it had in the manifests before: a record under one of them is this object's."""
     labels: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
     annotations: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+    ignore_drift: tuple[IgnoredDrift, ...] = ()
 
     @property
     def id(self) -> ObjectId:
@@ -216,6 +229,7 @@ class DesiredKey:
     """A key that was revoked before this moment (UTC) is issued again."""
     labels: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
     annotations: Mapping[str, str] = field(default_factory=lambda: NO_TEXTS)
+    ignore_drift: tuple[IgnoredDrift, ...] = ()
 
     @property
     def id(self) -> ObjectId:

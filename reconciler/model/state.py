@@ -127,7 +127,8 @@ class Record(_Document):
     level_id: str = ""
     """Keys: the vendor's id of what gave the key its permissions when it was issued."""
     applied: Mapping[str, str] = Field(default_factory=dict)
-    """Digests of what was last asked of the vendor, for fields that it does not tell back as they were given."""
+    """Digests of what was last asked of the vendor, field by field. They stand in for what it does not tell back, and tell
+    drift from a change in Git. A record that an older version wrote has the former only."""
 
 
 class Intent(_Document):

@@ -26,7 +26,7 @@ from reconciler.plan.declare import numbered, slug, wanted
 from reconciler.plan.draft import Draft, TenantView, is_untouched
 from reconciler.plan.levels import LEVEL_KINDS
 from reconciler.plan.planner import plan_tenant
-from reconciler.providers.base import Expiry, Problem, Provider
+from reconciler.providers.base import Problem, Provider
 from reconciler.suggest import did_you_mean
 
 _FIELDS: Final = {Kind.ACCESS_LEVEL: "accessLevel", Kind.SERVICE_USER: "serviceUser"}
@@ -346,15 +346,14 @@ class _Proposal:
         again = self._recorded(found)
         if again is not None:
             return again[1]
-        provider, traits = self.request.provider, self.draft.traits
+        provider = self.request.provider
         nonce = (
             found.mark.nonce if found.mark is not None else self.nonces.setdefault(_key(found), self.request.nonce())
         )
         if isinstance(desired, DesiredLevel):
-            applied = digest.fields_of(provider.level_fields(desired), traits.unreadable)
+            applied = digest.asked(provider, desired)
             return Record(vendor_id=found.vendor_id, nonce=nonce, adopted=True, vendor_name=found.name, applied=applied)
         created = found.facts.get("created")
-        fixed = {"expires"} if traits.expiry in {Expiry.FIXED, Expiry.ROUNDED} else set()
         return Record(
             vendor_id=found.vendor_id,
             nonce=nonce,
@@ -365,7 +364,7 @@ class _Proposal:
             adopted=True,
             vendor_name=found.name,
             level_id=found.level_id or "",
-            applied=digest.fields_of(provider.key_fields(desired), traits.unreadable | fixed),
+            applied=digest.asked(provider, desired),
         )
 
     # --- whether it holds ---

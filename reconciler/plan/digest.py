@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from reconciler.model.action import Change
 from reconciler.model.desired import DesiredKey, DesiredLevel
 from reconciler.model.observed import Observed
 from reconciler.model.state import Record
@@ -52,6 +53,23 @@ def untold(provider: Provider, traits: Traits, desired: DesiredKey | DesiredLeve
         fixed = {"expires"} if traits.expiry in {Expiry.FIXED, Expiry.ROUNDED} else set()
         return fields_of(provider.key_fields(desired), traits.unreadable | fixed)
     return fields_of(provider.level_fields(desired), traits.unreadable)
+
+
+def asked(provider: Provider, desired: DesiredKey | DesiredLevel) -> dict[str, str]:
+    """The digests of everything that an object is wanted to be, its level by name: what an apply leaves in the state.
+
+    They stand in for fields that the vendor does not tell, and tell a change in Git from one at the vendor.
+    """
+    if isinstance(desired, DesiredKey):
+        fields = provider.key_fields(desired)
+        return {**fields_of(fields, fields.keys()), "accessLevel": field(str(desired.level))}
+    fields = provider.level_fields(desired)
+    return fields_of(fields, fields.keys())
+
+
+def changed(changes: Iterable[Change]) -> dict[str, str]:
+    """The digests of what these changes lead to. They are of whole fields, not of parts of one."""
+    return {change.path: field(change.new) for change in changes}
 
 
 def _digest(value: object) -> str:

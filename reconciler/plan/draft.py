@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from reconciler.model.action import Action, Blocked, Note, Waiting
+from reconciler.model import dates
+from reconciler.model.action import Action, Blocked, Change, Difference, Note, Origin, Waiting
 from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant, Source, VaultPath
 from reconciler.model.mark import Mark
 from reconciler.model.names import ObjectId
 from reconciler.model.observed import Observed, ObservedTenant, SecretMetadata
 from reconciler.model.state import Record, StateDocument
 from reconciler.plan import outdated
+from reconciler.plan.origin import Sides, field_name, ignoring, kept
 from reconciler.plan.ownership import Ownership
 from reconciler.providers.base import Provider, Traits
 
@@ -49,6 +51,7 @@ class Draft:
     blocked: list[Blocked] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
     vanished: int = 0
     renamed: dict[ObjectId, ObjectId] = field(default_factory=dict)
     """Objects that the state knows under a former name: new name to old."""
@@ -93,6 +96,31 @@ class Draft:
         """Record something that needs no action."""
         self.notes.append(Note(object_id, text))
 
+    def differ(
+        self,
+        desired: DesiredKey | DesiredLevel,
+        found: Observed,
+        sides: Sides,
+        changes: Iterable[Change],
+        former: int = 0,
+    ) -> tuple[list[Change], tuple[Change, ...]]:
+        """Take note of an object's differences. Gives those to be repaired, and those that its manifest leaves alone."""
+        of_key = isinstance(desired, DesiredKey)
+        noted = []
+        for change in changes:
+            origin = sides.origin(change)
+            left = (
+                ignoring(desired.ignore_drift, change, self.view.now, of_key=of_key)
+                if origin is not Origin.GIT
+                else None
+            )
+            noted.append(Difference(desired.id, found.vendor_id, change, origin, left, former))
+        self.differences += noted
+        for left in dict.fromkeys(one.ignored for one in noted if one.ignored is not None and not former):
+            fields = ", ".join(field_name(one.change, of_key=of_key) for one in noted if one.ignored == left)
+            self.note(desired.id, f"{fields}: left as found until {dates.written(left.until)}: {left.reason}")
+        return [one.change for one in noted if one.ignored is None], kept(noted)
+
     def other_names(self, name: ObjectId, record: Record) -> tuple[str, ...]:
         """What an object may be called at the vendor beside its manifest's name."""
         former = self.renamed.get(name)
@@ -103,6 +131,12 @@ class Draft:
         if record.adopted and found.mark is None:
             return False
         return found.mark is None or found.mark != Mark(self.owner_tag, found.mark.generation, record.nonce)
+
+    def note_lost_mark(self, name: ObjectId, found: Observed) -> Change:
+        """Take note that our mark is gone. Gives the change that puts it back."""
+        change = Change("mark", "missing", "restored")
+        self.differences.append(Difference(name, found.vendor_id, change, Origin.VENDOR))
+        return change
 
     def block_foreign(self, object_id: ObjectId, source: Source | None) -> bool:
         """Block a creation if something of the same name exists that is not ours; orphans of ours do not count."""

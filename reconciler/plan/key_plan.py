@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from reconciler.model.state import Intent, Record
 from reconciler.plan import differ, digest
 from reconciler.plan.draft import Draft
 from reconciler.plan.levels import LevelIndex
+from reconciler.plan.origin import Sides
 from reconciler.providers.base import Expiry, Write
 
 _NOTHING = SecretMetadata(current_version=0, live=False)
@@ -37,6 +39,8 @@ class KeyPlan:
     """That secret lies on top of the current one, which consumers can no longer read."""
     tried: int = 0
     """The generation that an interrupted run was making: the next one must be another."""
+    kept: tuple[Change, ...] = ()
+    """Of what was compared last: differences that the manifest leaves alone."""
 
     @property
     def now(self) -> datetime:
@@ -111,8 +115,32 @@ class KeyPlan:
         )
         return False
 
-    def differences(self, found: Observed) -> tuple[list[Change], str | None]:
-        """What differs between vendor and manifests, and the id of the wanted access level."""
+    def differences(
+        self, found: Observed, *, former: int = 0, left_alone: Collection[str] = ()
+    ) -> tuple[list[Change], str | None]:
+        """What is to be repaired of what differs between vendor and manifests, and the id of the wanted access level.
+
+        Where the manifest leaves the level alone that is the level found. `former`: the generation, if it is in its
+        overlap; `left_alone`: fields that are not compared then.
+        """
+        changed, level_id = self._compared(found)
+        if former:
+            kept_name = (
+                self.record is not None and self.record.previous is not None and self.record.previous.vendor_name
+            )
+            changed = [
+                change
+                for change in changed
+                if change.path.split(".")[0] not in left_alone and (change.path != "name" or found.name != kept_name)
+            ]
+        if not changed:
+            return changed, level_id
+        wanted = self.draft.provider.key_fields(self.wanted())
+        sides = Sides(found.fields, wanted, self.record.applied if self.record else {})
+        changed, self.kept = self.draft.differ(self.wanted(), found, sides, changed, former)
+        return changed, found.level_id if any(change.path == "accessLevel" for change in self.kept) else level_id
+
+    def _compared(self, found: Observed) -> tuple[list[Change], str | None]:
         desired, traits = self.wanted(), self.draft.traits
         applied = self.record.applied if self.record else {}
         fields = self.draft.provider.key_fields(desired)
@@ -200,4 +228,6 @@ class KeyPlan:
                 self.found if operation is Operation.UPDATE or kind is ActionKind.REPLACE else None, self.record
             ),
         )
+        if operation is Operation.UPDATE:
+            action = replace(action, kept=self.kept)
         self.draft.actions.append(replace(action, **more))  # type: ignore[arg-type]

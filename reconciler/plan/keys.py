@@ -231,7 +231,7 @@ def _update(key: KeyPlan, record: Record, found: Observed, differs: Sequence[Cha
     desired = key.wanted()
     changed = list(differs)
     if key.draft.mark_is_lost(found, record):
-        changed.append(Change("mark", "missing", "restored"))
+        changed.append(key.draft.note_lost_mark(key.id, found))
     at_vendor = bool(changed)
     changed += remembered(record, desired.owner, desired.protect)
     if record.phase in {Phase.QUARANTINED, Phase.ORPHANED}:

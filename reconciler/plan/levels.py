@@ -13,6 +13,7 @@ from reconciler.model.observed import Fields, Observed
 from reconciler.model.state import Previous, Record
 from reconciler.plan import differ, digest
 from reconciler.plan.draft import UNDECLARED, Draft, is_untouched
+from reconciler.plan.origin import Sides
 from reconciler.plan.ownership import Unclear
 from reconciler.suggest import did_you_mean
 
@@ -207,8 +208,11 @@ def _update(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Reco
     fields = draft.provider.level_fields(desired)
     changed = differ.differences(found.fields, fields, record.applied, draft.traits.unreadable)
     changed = [change for change in changed if change.path != "name" or found.name != record.vendor_name]
+    kept: tuple[Change, ...] = ()
+    if changed:
+        changed, kept = draft.differ(desired, found, Sides(found.fields, fields, record.applied), changed)
     if draft.mark_is_lost(found, record):
-        changed.append(Change("mark", "missing", "restored"))
+        changed.append(draft.note_lost_mark(desired.id, found))
     at_vendor = bool(changed)
     changed += remembered(record, desired.owner, desired.protect)
     if not changed:
@@ -225,6 +229,7 @@ def _update(draft: Draft, index: LevelIndex, desired: DesiredLevel, record: Reco
         generation=record.generation,
         wanted=digest.wanted(desired),
         seen=digest.seen(found, record),
+        kept=kept,
     )
     if at_vendor and draft.traits.replaces_levels:
         index.ours[desired.id] = None

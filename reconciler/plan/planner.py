@@ -51,6 +51,7 @@ def plan_tenant(desired: DesiredTenant, provider: Provider, view: TenantView, es
         vanished=draft.vanished,
         waiting=tuple(draft.waiting),
         facts=_facts(draft),
+        differences=tuple(draft.differences),
     )
 
 

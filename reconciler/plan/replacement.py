@@ -16,7 +16,7 @@ from reconciler.providers.base import Expiry, Write
 
 def replace_key(key: KeyPlan, record: Record, found: Observed, changed: Sequence[Change], level_id: str | None) -> bool:
     """Plan a replacement if one is needed: True then, whether it can be done or is blocked."""
-    needs = _needs(key, record, found, changed)
+    needs = _needs(key, record, found, changed, level_id)
     if not needs:
         return False
     path = key.wanted().secret_path
@@ -38,7 +38,7 @@ def replace_key(key: KeyPlan, record: Record, found: Observed, changed: Sequence
     return True
 
 
-def _needs(key: KeyPlan, record: Record, found: Observed, changed: Collection[Change]) -> set[str]:
+def _needs(key: KeyPlan, record: Record, found: Observed, changed: Collection[Change], wanted: str | None) -> set[str]:
     """The fields that only a new key can have as they are wanted."""
     traits = key.draft.traits
     fixed = set(traits.fixed)
@@ -47,7 +47,6 @@ def _needs(key: KeyPlan, record: Record, found: Observed, changed: Collection[Ch
     needs = {change.path.split(".")[0] for change in changed} & fixed
     if traits.fixed_level:
         had = found.level_id or record.level_id
-        wanted = key.levels.resolve(key.wanted().level).vendor_id
         if had and wanted != had:
             needs.add(key.level_word)
     return needs

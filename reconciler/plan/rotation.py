@@ -95,12 +95,10 @@ def _update_retiring(key: KeyPlan, previous: Previous) -> None:
     found = key.draft.owners.recorded(key.id, previous.vendor_id, previous.nonce)
     if not isinstance(found, Observed):
         return
-    changed, level_id = key.differences(found)
     traits = key.draft.traits
-    changed = [change for change in changed if change.path != "name" or found.name != previous.vendor_name]
     left_alone = {"expires", *traits.fixed, *traits.unreadable, *(("accessLevel",) if traits.fixed_level else ())}
-    changed = [change for change in changed if change.path.split(".")[0] not in left_alone]
-    changed = [change for change in changed if change.path != "state"]  # of a key that is locked none lives on
+    left_alone.add("state")  # of a key that is locked none lives on
+    changed, level_id = key.differences(found, former=previous.generation, left_alone=left_alone)
     if changed and key.record is not None:
         key.act(
             ActionKind.UPDATE, Operation.UPDATE, f"generation {previous.generation}, in its overlap",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.errors import ReconcilerError, Unexpected
 from reconciler.model.action import TenantPlan
 from reconciler.model.desired import DesiredTenant
+from reconciler.plan.draft import TenantView
 from reconciler.plan.observe import Access, OpenTenant, observe, open_tenant
 from reconciler.plan.planner import plan_tenant
 
@@ -23,6 +24,8 @@ class PlannedTenant:
 
     tenant: OpenTenant
     plan: TenantPlan
+    view: TenantView | None = None
+    """What it was planned from, if the run was asked to keep that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Planned:
     def with_plans(self, plans: Sequence[TenantPlan]) -> Planned:
         """The same tenants with other plans, given in the same order."""
         pairs = zip(self.readable, plans, strict=True)
-        return Planned(tuple(PlannedTenant(item.tenant, plan) for item, plan in pairs), self.unreadable)
+        return Planned(tuple(replace(item, plan=plan) for item, plan in pairs), self.unreadable)
 
     def close(self) -> None:
         """Close every session."""
@@ -57,18 +60,26 @@ class Planned:
 
 
 def plan_all(
-    access: Access, tenants: Sequence[DesiredTenant], progress: Callable[[str], None] = lambda _: None
+    access: Access,
+    tenants: Sequence[DesiredTenant],
+    progress: Callable[[str], None] = lambda _: None,
+    *,
+    keep_views: bool = False,
 ) -> Planned:
-    """Observe and plan every tenant. `progress` is called with the name of each tenant that is done."""
+    """Observe and plan every tenant. `progress` is called with the name of each tenant that is done.
+
+    `keep_views` keeps what each was planned from, which takes the memory of all of it at once.
+    """
 
     def one(desired: DesiredTenant) -> PlannedTenant | Unreadable:
         tenant: OpenTenant | None = None
         try:
             tenant = open_tenant(access, desired)
-            plan = replan(access, tenant)
-            if not plan.actions:
+            view = observe(access, tenant) if keep_views else None
+            plan = replan(access, tenant) if view is None else _planned(access, tenant, view)
+            if not plan.actions and not keep_views:
                 tenant.session.close()  # its connections; one that is used again opens new ones
-            return PlannedTenant(tenant, plan)
+            return PlannedTenant(tenant, plan, view)
         except Exception as problem:  # noqa: BLE001  what ends one tenant must not end the others
             if tenant is not None:
                 tenant.session.close()
@@ -86,4 +97,8 @@ def plan_all(
 
 def replan(access: Access, tenant: OpenTenant) -> TenantPlan:
     """Observe one tenant once more and plan it."""
-    return plan_tenant(tenant.desired, tenant.provider, observe(access, tenant), access.estate.id)
+    return _planned(access, tenant, observe(access, tenant))
+
+
+def _planned(access: Access, tenant: OpenTenant, view: TenantView) -> TenantPlan:
+    return plan_tenant(tenant.desired, tenant.provider, view, access.estate.id)

@@ -1083,7 +1083,7 @@ def test_part_of_an_estate(estate: Folder) -> None:
         (
             "team/bad.yaml:10:3: error: unknown field spec.x "
             "(known here: description, accessLevel, serviceUser, expires, rotation, state, protect, options, "
-            "allowedIPs, scope, reissueAfter)"
+            "allowedIPs, scope, reissueAfter, ignoreDrift)"
         )
     ]
     assert len(estate.found()) == 2

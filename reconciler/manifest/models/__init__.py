@@ -13,6 +13,7 @@ from reconciler.manifest.models.approval import Approval, ApprovedObject, read_o
 from reconciler.manifest.models.base import API_VERSION, ManifestKind, ObjectMetadata, Section
 from reconciler.manifest.models.endpoint_map import EndpointMap
 from reconciler.manifest.models.estate import Estate, LimitSection, PolicySection, RuleSection
+from reconciler.manifest.models.ignore_drift import IgnoreDriftSpec
 from reconciler.manifest.models.network_list import NetworkList
 from reconciler.manifest.models.policy import Policy, RuleSpec
 from reconciler.manifest.models.scope import Scope
@@ -34,6 +35,7 @@ __all__ = [
     "EndpointMap",
     "Estate",
     "Existing",
+    "IgnoreDriftSpec",
     "LimitSection",
     "Login",
     "Manifest",

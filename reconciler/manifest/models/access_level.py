@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from reconciler.manifest.models.base import DESCRIPTION, PROTECT, ApiVersion, RenamableMetadata, Section
+from reconciler.manifest.models.ignore_drift import LevelIgnoreDrift
 from reconciler.manifest.scalars import Description
 
 
@@ -20,6 +21,7 @@ class AccessLevelSpec(Section):
         examples=[{"platformRights": {"computerRights": {"canViewOtherComputers": True}}}],
     )
     protect: bool = PROTECT
+    ignore_drift: LevelIgnoreDrift
 
 
 class AccessLevel(Section):

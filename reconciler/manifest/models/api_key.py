@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
 from reconciler.manifest.models.base import DESCRIPTION, PROTECT, ApiVersion, RenamableMetadata, Section
+from reconciler.manifest.models.ignore_drift import KeyIgnoreDrift
 from reconciler.manifest.scalars import Description, Duration, Expires, Line, Moment, Name, Network, refuse
 from reconciler.model.desired import KeyState, Strategy
 
@@ -165,6 +166,7 @@ class ApiKeySpec(Section):
         None,
         description="Issue the key again if it was revoked before this time. Nothing else ends a revocation.",
     )
+    ignore_drift: KeyIgnoreDrift
 
 
 class ApiKey(Section):

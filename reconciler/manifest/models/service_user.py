@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reconciler.manifest.models.base import DESCRIPTION, PROTECT, ApiVersion, RenamableMetadata, Section
+from reconciler.manifest.models.ignore_drift import UserIgnoreDrift
 from reconciler.manifest.scalars import Description, Line
 
 
@@ -31,6 +32,7 @@ class ServiceUserSpec(Section):
         UserState.ACTIVE, description="`active`, or `locked`: none of its keys can authenticate."
     )
     protect: bool = PROTECT
+    ignore_drift: UserIgnoreDrift
 
 
 class ServiceUser(Section):
