@@ -18,6 +18,8 @@ OPENS_SECRETS = (
     "reconciler/providers/*/client.py",
     "reconciler/providers/*/emulator*",
     "reconciler/emulator/*",
+    "reconciler/notify/github.py",  # its token
+    "reconciler/notify/webhook.py",  # its address
 )
 READS_THE_CACHE = ("reconciler/cli/plan.py", "reconciler/cli/validate.py")
 """Commands that write nothing (ADR 0019). An apply reads the manifests themselves."""
@@ -91,7 +93,7 @@ def offenders(find: Callable[[ast.Module], Iterable[object]], allowed: tuple[str
 
 @pytest.mark.promise(1)
 def test_promise_1_only_the_vault_store_and_the_authenticators_open_a_secret() -> None:
-    """Outside of vault/, the vendors' clients and the emulators, nothing opens a `Secret`."""
+    """Outside of vault/, the vendors' and the notifier's clients and the emulators, nothing opens a `Secret`."""
     assert offenders(opened_secrets, (*OPENS_SECRETS, "reconciler/model/secret.py")) == {}
 
 

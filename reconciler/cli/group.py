@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     ),
     "plan": Entry("reconciler.cli.plan", "Show what would be done to make vendors and Vault match the manifests."),
     "apply": Entry("reconciler.cli.apply", "Do what the plan says, and store every new secret in Vault."),
+    "drift": Entry("reconciler.cli.drift", "Tell what differs and did not come from Git, and whom to tell."),
     "import": Entry("reconciler.cli.import_", "Adopt what exists at a vendor: manifests for it, and records."),
     "revoke": Entry("reconciler.cli.revoke", "End leaked keys now, at the vendor and in Vault."),
     "unlock": Entry("reconciler.cli.unlock", "Take the lease on a tenant from a run that is dead."),
@@ -41,6 +42,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "handoff": Entry(
         "reconciler.cli.handoff", "List what waits for a person, and take in what the person brings back."
     ),
+    "comment": Entry("reconciler.cli.comment", "Keep one comment of a pull request up to date, from Markdown files."),
     "providers": Entry("reconciler.cli.providers", "List the providers: what each can do, and how sure we are."),
     "emulate": Entry("reconciler.cli.emulate", "Serve vendor emulators on this machine."),
     "demo": Entry("reconciler.cli.demo", "Watch the whole story run on this machine."),

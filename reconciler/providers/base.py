@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from reconciler.model.credential import Credential
 from reconciler.model.desired import DOCUMENTED_RATE, DesiredKey, DesiredLevel, DesiredTenant, RateLimit
@@ -374,6 +374,23 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Give connections back."""
+        ...
+
+
+class Trace(NamedTuple):
+    """What a vendor's audit log says of a change: who, when (UTC) and what, in the vendor's words."""
+
+    actor: str
+    at: datetime
+    what: str
+
+
+@runtime_checkable
+class Auditing(Protocol):
+    """A session to a vendor whose audit log tells who changed a key. Not every session is one."""
+
+    def last_change(self, vendor_id: str, since: datetime) -> Trace | None:
+        """The newest entry since then about a key that is neither ours nor about its use. None where there is none."""
         ...
 
 

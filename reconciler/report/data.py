@@ -27,7 +27,7 @@ def plan(estate: Estate, planned: Planned, findings: Sequence[Finding], codes: d
     A tenant is `{tenant, provider, endpoint, exitCode, actions, blocked, notes, unmanaged}`, or has an `error` instead.
     """
     tenants: list[dict[str, Any]] = [{**_tenant(item), "exitCode": int(codes[item.tenant])} for item in planned.plans]
-    tenants += map(_unreadable, planned.unreadable)
+    tenants += map(unreadable, planned.unreadable)
     return {
         "format": FORMAT,
         "estate": str(estate.id),
@@ -65,7 +65,7 @@ def results(estate: Estate, outcome: Sequence[TenantResult], left_out: Sequence[
                 "tenant": item.plan.tenant,
                 "exitCode": int(item.code),
                 "error": str(item.error) if item.error else None,
-                "blocked": [_blocked(one) for one in item.plan.blocked],
+                "blocked": [blocked(one) for one in item.plan.blocked],
                 "waiting": handoffs.waiting_data(item.plan),
                 "results": [
                     {
@@ -82,7 +82,7 @@ def results(estate: Estate, outcome: Sequence[TenantResult], left_out: Sequence[
             }
             for item in outcome
         ]
-        + [_unreadable(item) for item in left_out],
+        + [unreadable(item) for item in left_out],
     }
 
 
@@ -123,7 +123,8 @@ def _deleted(result: Result) -> list[str]:
     return [str(path) for path in words.deleted_secrets(result.action)] if result.status is Status.DONE else []
 
 
-def _unreadable(item: Unreadable) -> dict[str, Any]:
+def unreadable(item: Unreadable) -> dict[str, Any]:
+    """A tenant that could not be read, and why."""
     return {
         "tenant": item.tenant.name,
         "provider": item.tenant.provider,
@@ -139,7 +140,7 @@ def _tenant(item: TenantPlan) -> dict[str, Any]:
         "provider": item.provider,
         "endpoint": item.endpoint,
         "actions": [_action(action) for action in item.actions],
-        "blocked": [_blocked(one) for one in item.blocked],
+        "blocked": [blocked(one) for one in item.blocked],
         "waiting": handoffs.waiting_data(item),
         "notes": [{"object": str(note.object) if note.object else None, "text": note.text} for note in item.notes],
         "unmanaged": [_unmanaged(o) for o in item.unmanaged],
@@ -170,7 +171,8 @@ def _change(change: Change) -> dict[str, Any]:
     return {"field": change.path, "old": _value(change.old), "new": _value(change.new)}
 
 
-def _blocked(one: Blocked) -> dict[str, Any]:
+def blocked(one: Blocked) -> dict[str, Any]:
+    """An object that cannot be reconciled, and why."""
     return {
         "object": str(one.object),
         "reason": one.reason,

@@ -65,12 +65,12 @@ def of_error(error: ReconcilerError) -> list[Finding]:
 
 def of_plan(planned: Planned, findings: Sequence[Finding]) -> list[Finding]:
     """The findings of a plan, what could not be read or is blocked, what waits, and (only to know) what is pending."""
-    return [*findings, *map(_unreadable, planned.unreadable), *(one for plan in planned.plans for one in _plan(plan))]
+    return [*findings, *map(unreadable, planned.unreadable), *(one for plan in planned.plans for one in _plan(plan))]
 
 
 def of_results(outcome: Iterable[TenantResult], left_out: Iterable[Unreadable]) -> list[Finding]:
     """What an apply did not do."""
-    found = list(map(_unreadable, left_out))
+    found = list(map(unreadable, left_out))
     for tenant in outcome:
         if tenant.error is not None:
             found.append(
@@ -81,7 +81,8 @@ def of_results(outcome: Iterable[TenantResult], left_out: Iterable[Unreadable]) 
     return found
 
 
-def _unreadable(item: Unreadable) -> Finding:
+def unreadable(item: Unreadable) -> Finding:
+    """A tenant that could not be read, as a finding."""
     text = printable(str(item.error).removeprefix(f"{item.tenant.name}: "))
     return Finding("plan/unreadable", Severity.HIGH, text, tenant=item.tenant.name, source=item.tenant.source)
 

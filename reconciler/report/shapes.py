@@ -21,6 +21,7 @@ _closed: Final = with_config(ConfigDict(extra="forbid", use_attribute_docstrings
 _Format = Literal[1]
 _ExitCode = Annotated[int, Field(ge=0, le=6, description="As in `reconciler --help`.")]
 _Place = Annotated[str | None, Field(description="`file:line:column` of the manifest.")]
+_Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 _Object = Annotated[str, Field(description="`Kind/name`.")]
 
 
@@ -186,6 +187,86 @@ class PlanData(TypedDict):
 
 
 @_closed
+class DriftFindingData(FindingData):
+    """A finding of drift. In `changes`, `old` is what the manifests want, `new` what the vendor has."""
+
+    identity: str
+    """What makes it the same one in another run: rule, tenant, object and field, and neither values nor times."""
+
+
+@_closed
+class PendingData(TypedDict):
+    """Something that Git wants and nobody has applied yet: no drift."""
+
+    object: _Object
+    what: str
+    source: _Place
+
+
+@_closed
+class IgnoredData(TypedDict):
+    """A field whose drift its manifest ignores."""
+
+    object: _Object
+    field: str
+    until: _Time
+    reason: str
+
+
+@_closed
+class TenantDriftData(TypedDict):
+    """A tenant that could be read."""
+
+    tenant: str
+    provider: str
+    endpoint: str
+    findings: list[DriftFindingData]
+    pending: list[PendingData]
+    ignored: list[IgnoredData]
+    blocked: list[BlockedData]
+    notes: list[NoteData]
+    exitCode: Annotated[int, Field(description="2: drift was found; 0: in sync.")]
+
+
+@_closed
+class UnreadDriftData(UnreadableData):
+    """A tenant that could not be read: neither in sync nor drift."""
+
+    lastKnown: list[DriftFindingData]
+    """Its findings in the report that `--since` names."""
+
+
+@_closed
+class SinceData(TypedDict):
+    """What has happened since the report that `--since` names."""
+
+    at: _Time
+    new: list[str]
+    """Identities of findings."""
+    changed: list[str]
+    """Identities of findings that are not new, but of other values."""
+    resolved: list[DriftFindingData]
+    """The findings that are gone, as they were."""
+
+
+@_closed
+class DriftData(TypedDict):
+    """What `drift --format json` prints, and `drift --since` reads."""
+
+    format: _Format
+    report: Literal["drift"]
+    estate: str
+    """The estate's UUID."""
+    name: str
+    at: _Time
+    targets: list[str]
+    """What `--target` named; empty: everything."""
+    tenants: list[TenantDriftData | UnreadDriftData]
+    since: SinceData | None
+    trusted: NotRequired[TrustedData]
+
+
+@_closed
 class ResultData(TypedDict):
     """What became of one action."""
 
@@ -339,6 +420,7 @@ SHAPES: Final[Mapping[str, tuple[Any, str]]] = {
     "plan": (PlanData, "reconciler plan --format json"),
     "apply": (ApplyData, "reconciler apply --format json"),
     "access-diff": (AccessDiffData, "reconciler access-diff --format json"),
+    "drift": (DriftData, "reconciler drift --format json"),
     "validate": (ValidateData, "reconciler validate --format json"),
     "doctor": (DoctorData, "reconciler doctor --format json"),
     "failure": (FailureData, "an error that ends a command, with --format json"),

@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from reconciler.providers.base import Verification
+from reconciler.providers.base import Trace, Verification
 from reconciler.providers.carbon_black_cloud.records import AuditRecord
+from reconciler.providers.times import from_text
 
 ADDED: Final = '"Added API ID"'
 """The search for new keys."""
 _ADDED: Final = re.compile(r"Added API ID (\S+) with name (.+) in org \S+\s*")
+_NO_CHANGE: Final = "Connector "
+"""How records of sessions begin."""
 _ADDRESS: Final = re.compile(r"\b(ip|address|addresses)\b", re.IGNORECASE)
 
 
@@ -34,6 +37,27 @@ def of_key(records: Iterable[AuditRecord], api_id: str) -> tuple[AuditRecord, ..
     """The records about a key's own sessions: a search may find more than it was asked for."""
     start = f"Connector {api_id} "
     return tuple(record for record in records if record.description.startswith(start))
+
+
+def about(api_id: str) -> str:
+    """The search for everything about a key."""
+    return f'"{api_id}"'
+
+
+def changed(records: Iterable[AuditRecord], api_id: str, own: str) -> Trace | None:
+    """The newest change of a key by somebody else than `own`, our credential. `records` come newest first.
+
+    Sessions, and secrets that were looked at, change nothing. What else there may be is told in the log's own words.
+    """
+    word = re.compile(rf"(?<!\w){re.escape(api_id)}(?!\w)")
+    for record in records:
+        text = record.description
+        if record.actor == own or not word.search(text) or text.startswith(_NO_CHANGE) or " retrieved secret " in text:
+            continue
+        at = from_text(record.create_time)
+        if at is not None:
+            return Trace(record.actor or "", at, text)
+    return None
 
 
 def verdict(before: Sequence[AuditRecord], after: Sequence[AuditRecord], *, restricted: bool) -> Verification:

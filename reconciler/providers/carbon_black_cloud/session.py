@@ -14,7 +14,14 @@ from reconciler.model.mark import Mark
 from reconciler.model.observed import Fields, KnownKey, Observed, ObservedTenant
 from reconciler.model.secret import Secret
 from reconciler.providers import naming
-from reconciler.providers.base import ConnectionSettings, Evidence, Issued, OwnCredential, Verification
+from reconciler.providers.base import (
+    ConnectionSettings,
+    Evidence,
+    Issued,
+    OwnCredential,
+    Trace,
+    Verification,
+)
 from reconciler.providers.carbon_black_cloud import audit, endpoint_map, mapping
 from reconciler.providers.carbon_black_cloud.capabilities import BY_HAND_FIELDS
 from reconciler.providers.carbon_black_cloud.client import PAGE, Client
@@ -134,6 +141,11 @@ class Session:
             return audit.added(self._client.audit(audit.ADDED, since=since - _SKEW), name)
         except NotPermitted:
             return None
+
+    def last_change(self, vendor_id: str, since: datetime) -> Trace | None:
+        """Who changed a key, by the audit log. NotPermitted where we may not read it (`org.audits` READ)."""
+        records = self._client.audit(audit.about(vendor_id), since=since)
+        return audit.changed(records, vendor_id, self._client.api_id)
 
     def update_key(self, vendor_id: str, changed: Fields, level_id: str | None, mark: Mark) -> None:
         """Lock first, change what the key is next, and give access last. Nothing at all if nothing changed."""
