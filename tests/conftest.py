@@ -12,4 +12,5 @@ pytest_plugins = (
     "tests.support.lacework",
     "tests.support.trend_others",
     "tests.support.sdk",
+    "tests.support.github",
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -45,10 +46,21 @@ def post(url: Secret, message: Mapping[str, Any]) -> None:
         raise problem
 
 
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """The library under requests logs the path of each request at DEBUG, and this one's path is the secret."""
+    library = logging.getLogger("urllib3.connectionpool")
+    before, library.disabled = library.disabled, True
+    try:
+        yield
+    finally:
+        library.disabled = before
+
+
 def _post(url: Secret, message: Mapping[str, Any]) -> ReconcilerError | None:
     """Errors are returned, to be raised outside: a chained one would drag the address along."""
     try:
-        with requests.post(
+        with _unlogged(), requests.post(
             url.reveal(), json=message, timeout=_TIMEOUT, allow_redirects=False, auth=lambda request: request,
             headers={"User-Agent": "access-reconciler"}, stream=True,
         ) as response:  # fmt: skip

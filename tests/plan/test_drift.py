@@ -72,7 +72,10 @@ def test_changed_at_the_vendor() -> None:
     drift = of(key, settled(key, fields={"timeZone": "Asia/Tokyo", "state": "locked"}))
     assert rules(drift) == ["changed", "changed"]
     told = {one.changes[0].path: one for one in drift.findings}
-    assert (told["options.timeZone"].changes[0].old, told["options.timeZone"].changes[0].new) == ("Etc/UTC", "Asia/Tokyo")
+    assert (told["options.timeZone"].changes[0].old, told["options.timeZone"].changes[0].new) == (
+        "Etc/UTC",
+        "Asia/Tokyo",
+    )
     assert told["options.timeZone"].severity is Severity.LOW
     assert told["state"].severity is Severity.HIGH
     assert told["state"].message == "state was changed at the vendor"
