@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import click
 
 from reconciler.cli.options import (
     Terminal,
+    cache_option,
     estate_option,
     exit_codes,
     target_option,
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
 )
 @trust_option
 @trusted_option
+@cache_option
 @output_options
 @click.pass_obj
 def command(
@@ -93,6 +96,7 @@ def command(
     metrics: Path | None,
     trust_endpoints: bool,
     trusted_ref: str | None,
+    no_cache: bool,
     output: Output,
 ) -> ExitCode:
     """Tell what differs and did not come from Git.
@@ -102,16 +106,18 @@ def command(
     """
     from reconciler.cli.estate import access
     from reconciler.cli.sinks import Sinks
+    from reconciler.manifest import open_cache
     from reconciler.plan.drift_rules import Horizon
     from reconciler.report.last import read
 
     horizon = Horizon(_days(expiring), _days(unused))
     with output.telling():
         sinks = Sinks.chosen(github_issue, webhook_env, metrics)
-        with access(estate, "plan", trust_endpoints=trust_endpoints, trusted_ref=trusted_ref) as run:
+        cache = None if no_cache else open_cache(os.environ)
+        with access(estate, "plan", trust_endpoints=trust_endpoints, trusted_ref=trusted_ref, cache=cache) as run:
             before = read(since, run.estate.id, target) if since is not None else None
             drift = _look(run, target, horizon, before)
-            output.write(terminal, _outcome(drift))
+            output.write(terminal, outcome(drift))
     sinks.tell(drift)
     return combine(drift.codes.values())
 
@@ -154,7 +160,7 @@ def _found(run: Access, planned: Planned, targets: Sequence[Target], horizon: Ho
     return found
 
 
-def _outcome(drift: Drift) -> Outcome:
+def outcome(drift: Drift) -> Outcome:
     """Drift in every form."""
     from reconciler.cli.estate import with_trusted
     from reconciler.plan.drift_rules import RULES

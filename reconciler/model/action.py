@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from reconciler.model.impact import Impact
 from reconciler.model.desired import DesiredKey, DesiredLevel, IgnoredDrift, Source
+from reconciler.model.impact import Impact
 from reconciler.model.names import ObjectId
 from reconciler.model.observed import Observed
 from reconciler.model.state import Intent, Record

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.manifest import records
 from reconciler.manifest.drafts import ListName, Place
-from reconciler.model.desired import KeyState, LevelRef, Rotation, Source, Strategy
+from reconciler.model.desired import IgnoredDrift, KeyState, LevelRef, Rotation, Source, Strategy
 from reconciler.model.names import Kind
 from tests.manifest.estates import manifest
 
@@ -31,6 +31,7 @@ spec:
   allowedIPs: [203.0.113.0/28, {networkList: egress}]
   scope: {assets: [a]}
   reissueAfter: 1969-12-31T23:59:59Z
+  ignoreDrift: [{fields: [description, state], reason: testing, until: 2027-06-30}]
 """
 
 
@@ -66,6 +67,8 @@ def test_every_field_of_a_key() -> None:
     assert draft.scope == {"assets": ["a"]}
     assert draft.previous_names == ("old", "older")
     assert draft.reissue_after == datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)
+    until = datetime(2027, 7, 1, tzinfo=UTC)
+    assert draft.ignore_drift == (IgnoredDrift(("description", "state"), until, "testing"),)
 
 
 def test_levels_of_every_kind() -> None:

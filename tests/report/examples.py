@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -15,13 +16,15 @@ from reconciler.manifest.load import Report
 from reconciler.manifest.problems import Problem, Severity
 from reconciler.manifest.snapshot import Snapshot
 from reconciler.model.action import ActionKind, Blocked, Note, Operation
-from reconciler.model.desired import KeyState, LevelRef, Source, VaultPath
+from reconciler.model.desired import IgnoredDrift, KeyState, LevelRef, Source, VaultPath
 from reconciler.model.estate import Limits
 from reconciler.model.outcome import ExitCode
+from reconciler.plan import digest
 from reconciler.plan.comparison import compare_sides
 from reconciler.plan.run import Planned, PlannedTenant, Unreadable
 from reconciler.policy.guardrails import check
 from reconciler.providers import registry
+from reconciler.providers.trend_workload_security import PROVIDER
 from reconciler.report import data, findings, junit, review, text
 from tests.support import builders as b
 from tests.support.builders import action, desired_key, desired_tenant, tenant_plan
@@ -131,7 +134,33 @@ def access_diff() -> Outcome:
     return outcome_of_diff(compare_sides(*sides, registry.get, b.NOW), Path("/estate"))
 
 
-EXAMPLES: Final = {"plan": plan, "apply": apply, "validate": validate, "access-diff": access_diff}
+def drift() -> Outcome:
+    """Drift of several classes, what is pending, ignored and blocked, a tenant that could not be read, and the news."""
+    from reconciler.cli.drift import outcome
+    from reconciler.plan.drift import find_drift
+    from reconciler.plan.drift_rules import Horizon
+    from reconciler.plan.since import Reported
+    from reconciler.report.drift import Before, Drift
+
+    ignored = IgnoredDrift(("options.timeZone",), b.NOW + timedelta(days=30), "support is testing | with it")
+    key = desired_key(ignore_drift=(ignored,), rotation=b.rotation())
+    known = b.record(key, applied=digest.asked(PROVIDER, key), issued_at=b.NOW - timedelta(days=100))
+    shadow = replace(b.found_key(desired_key("shadow"), "77", marked=None), name="by | hand `x` </details> @everyone")
+    found = b.found_key(key, fields={"timeZone": "Asia/Tokyo", "description": "theirs <b>", "state": "locked"})
+    seen = b.settled(key, known=known, keys=[found, shadow])
+    desired = desired_tenant([key, desired_key("new")])
+    one = find_drift(desired, PROVIDER, seen, b.plan(desired, seen), estate=b.ESTATE_ID, horizon=Horizon())
+    one = replace(one, blocked=(Blocked(b.key_id("old"), "the vendor has no such role", "name one that it has"),))
+    gone = {
+        "identity": "drift/missing|dsm|ApiKey/old|", "rule": "drift/missing", "severity": "high", "impact": "neutral",
+        "tenant": "dsm", "object": "ApiKey/old", "source": None, "message": "key 9 is gone at the vendor", "hint": "",
+        "denies": False, "allow": None, "changes": [], "figures": {},
+    }  # fmt: skip
+    before = Before(b.NOW - timedelta(days=1), Reported({"dsm": {str(gone["identity"]): gone}}))
+    return outcome(Drift(b.estate(), b.NOW, [one], (_AWAY,), (), before))
+
+
+EXAMPLES: Final = {"plan": plan, "apply": apply, "validate": validate, "access-diff": access_diff, "drift": drift}
 
 
 def files() -> Mapping[str, str]:
