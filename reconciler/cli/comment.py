@@ -16,7 +16,7 @@ from reconciler.model.outcome import ExitCode
     epilog=exit_codes(
         {
             ExitCode.DONE: "the comment says what the files say",
-            ExitCode.ERROR: "error (a file cannot be read, wrong usage, GitHub refused); it may be written all the same",
+            ExitCode.ERROR: "error (a file, wrong usage, GitHub); it may be written all the same",
         }
     )
 )

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     epilog=exit_codes(
         {
             ExitCode.DONE: "in sync: every tenant was read, and there is no drift",
-            ExitCode.ERROR: "error (bad manifest, Vault failure, wrong usage, no tenant could be read, somebody not told)",
+            ExitCode.ERROR: "error (manifests, Vault, usage; nothing could be read, somebody not told)",
             ExitCode.PENDING: "drift was found",
             ExitCode.PARTIAL: "tenants could not be read, which is neither; the others were compared",
         }
