@@ -144,8 +144,10 @@ class _Search:
         if not self._draft.owners.has_state:
             yield from self._lost_state()
         else:
+            yield from self._outdated()
             for text, record in self._draft.owners.records.items():
-                yield from self._recorded(ObjectId.parse(text), record)
+                if ObjectId.parse(text) not in self._draft.outdated:
+                    yield from self._recorded(ObjectId.parse(text), record)
             yield from self._changed()
             yield from self._unfinished()
         yield from self._unmanaged()
@@ -158,6 +160,15 @@ class _Search:
                 f"{len(lost)} objects carry this estate's mark, but there is no state document for this tenant",
                 "the state was lost, or this is a copy of the estate: see `reconciler state rebuild`",
                 objects=len(lost),
+            )
+
+    def _outdated(self) -> Iterator[Finding]:
+        hint = "it was restored from an old snapshot: `reconciler state rebuild` makes it what it should be"
+        for name, reason in self._draft.outdated.items():
+            desired = self._wanted.get(name)
+            source = desired.source if desired is not None else None
+            yield self._make.of(
+                Rule.STATE_OUTDATED, name, f"the state is older than this key: {reason}", hint, source=source
             )
 
     def _recorded(self, name: ObjectId, record: Record) -> Iterator[Finding]:
@@ -229,6 +240,8 @@ class _Search:
         if not self._told_unfinished:
             return
         hint = "`reconciler apply` finishes or undoes it"
+        if self._draft.outdated:
+            return  # what looks unfinished may be what the state has forgotten
         for name, intent in self._open.items():
             message = f"run {foreign(intent.run)} began to {intent.action} it and did not come to its end"
             desired = self._wanted.get(name)

@@ -31,6 +31,7 @@ class Rule(StrEnum):
     REVOKED_ALIVE = "drift/revoked-alive"
     UNFINISHED = "drift/unfinished"
     STATE_MISSING = "drift/state-missing"
+    STATE_OUTDATED = "drift/state-outdated"
 
 
 RULES: Final[Mapping[str, str]] = {
@@ -47,6 +48,7 @@ RULES: Final[Mapping[str, str]] = {
     Rule.REVOKED_ALIVE: "Something of a revoked key is still there.",
     Rule.UNFINISHED: "A run died and left something half-done.",
     Rule.STATE_MISSING: "Objects carry our mark, but the tenant's state is gone.",
+    Rule.STATE_OUTDATED: "The tenant's state is older than a key that it describes.",
 }
 """Every rule, and what it means in a sentence."""
 
@@ -64,6 +66,7 @@ _SEVERITY: Final = {
     Rule.REVOKED_ALIVE: Severity.CRITICAL,
     Rule.UNFINISHED: Severity.MEDIUM,
     Rule.STATE_MISSING: Severity.CRITICAL,
+    Rule.STATE_OUTDATED: Severity.CRITICAL,
 }
 _HARMLESS: Final = frozenset({"name", "description", "options"})
 """Fields that say nothing of what a key may do, for how long and from where."""

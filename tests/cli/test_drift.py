@@ -489,7 +489,7 @@ def test_metrics(estate: World) -> None:
 
     findings = values("findings", "rule")
     assert {rule for rule, count in findings.items() if count} == {"unmanaged"}
-    assert len(findings) == 13
+    assert len(findings) == 14
     assert values("tenant_readable", "tenant") == {"dsm": 1, "west": 0}
     assert values("pending_changes", "tenant") == values("ignored_fields", "tenant") == {"dsm": 0}
     (last_run,) = families["reconciler_drift_last_run_timestamp_seconds"].samples

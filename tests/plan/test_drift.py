@@ -436,3 +436,16 @@ def test_identity_has_no_values_and_no_times() -> None:
     second = of(key, settled(key, fields={"description": "two"}))
     assert identity(first.findings[0]) == identity(second.findings[0]) == "drift/changed|dsm|ApiKey/splunk|description"
     assert ObjectId(Kind.API_KEY, "splunk") == first.findings[0].object
+
+
+def test_a_state_that_is_too_old() -> None:
+    """Somebody restored a snapshot of Vault: neither is the key unfinished then, nor anything else of it told."""
+    key = b.desired_key()
+    newer = b.secret(2)
+    custom = {"generation": "2", "vendor-id": "200"}
+    found = b.found_key(key, "200", marked=b.mark("k2", 2))
+    seen = settled(key, keys=[found], secrets={b.path_of(): replace(newer, custom=custom)})
+    drift = of(key, seen)
+    assert rules(drift) == ["state-outdated"]
+    assert drift.findings[0].object == key.id
+    assert [one.object for one in drift.blocked] == [key.id]
