@@ -286,7 +286,7 @@ def called(command: str, asked: Job) -> list[str]:
     return words[1:] if words[0] == "--no-color" else words
 
 
-@pytest.mark.parametrize("command", ["validate", "plan", "apply"])
+@pytest.mark.parametrize("command", ["validate", "access-diff", "plan", "apply", "drift", "comment"])
 def test_what_the_action_calls_is_there(command: str, asked: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command and option that the action gives exists."""
     monkeypatch.chdir(asked.workspace)
@@ -302,7 +302,7 @@ def gitlab_lines(*titles: str) -> list[list[str]]:
     return [line[1:] for line in lines if line[0] == "reconciler"]
 
 
-@pytest.mark.parametrize("title", ["validate", "plan", "plan-merged", "apply"])
+@pytest.mark.parametrize("title", ["validate", "access-diff", "plan", "plan-merged", "apply", "drift"])
 def test_what_gitlab_calls_is_there(title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command and option in the GitLab example exists."""
     monkeypatch.chdir(tmp_path)
