@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -114,9 +115,8 @@ def write_new(files: Mapping[Path, str]) -> tuple[Path, ...]:
     try:
         for path, text in new.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8", newline="") as file:
-                written.append(path)
-                file.write(text)
+            _write_whole(path, text)
+            written.append(path)
     except OSError as problem:
         take_away(written)
         raise InvalidInput(f"cannot be written: {problem.strerror}", where=shown(path)) from None
@@ -124,6 +124,22 @@ def write_new(files: Mapping[Path, str]) -> tuple[Path, ...]:
         take_away(written)
         raise
     return tuple(written)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a new file that is there as a whole or not at all, whenever we die. FileExistsError if there is one already.
+
+    It is written under a hidden name, which a reader of the estate passes over, and gets its own by a link: unlike a rename
+    that never replaces a file.
+    """
+    hidden = path.with_name(f".{path.name}.{os.getpid()}.new")
+    hidden.unlink(missing_ok=True)
+    try:
+        with hidden.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+        path.hardlink_to(hidden)
+    finally:
+        hidden.unlink(missing_ok=True)
 
 
 def take_away(files: Sequence[Path]) -> None:

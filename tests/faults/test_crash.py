@@ -17,15 +17,14 @@ from typing import Final, NamedTuple, TypeVar
 import pytest
 
 from tests.support.crash import Death, Matrix
+from tests.support.crash_process import Kill
 from tests.support.crash_scenarios import SCENARIOS, Scenario, both, in_place_fits, key_gone, moved, settled
 from tests.support.crash_sites import SITES
 from tests.support.crash_world import Ground, crash_world
 
 ALL: Final = "all"
-SAMPLE: Final = 2
-"""How many deaths of a scenario one part has."""
 CASES_IN: Final = 10
-"""Of so many scenarios one part has one."""
+"""Of so many scenarios one part has one: in so many parts, one after the other, each scenario is tried once."""
 T = TypeVar("T")
 
 
@@ -47,11 +46,10 @@ def part() -> str:
 
 
 def chosen(every: Sequence[T], name: str) -> list[T]:
-    """Those of the part: evenly spread, and each in turn as the number goes up. The name lets scenarios differ."""
-    if part() == ALL or len(every) <= SAMPLE:
+    """One of these, another one each time that the scenario is in the part again. The name lets scenarios differ."""
+    if part() == ALL or not every:
         return list(every)
-    step = -(-len(every) // SAMPLE)
-    return list(every[(int(part()) + sum(name.encode())) % step :: step])
+    return [every[(int(part()) // CASES_IN + sum(name.encode())) % len(every)]]
 
 
 def marks(case: str) -> list[pytest.MarkDecorator]:
@@ -97,13 +95,35 @@ def test_promise_3_killed_at_every_boundary(ground: Ground, provider: str, scena
     after the next run.
     """
     made = recorded(ground, provider, scenario)
-    every: list[Callable[[], None]] = [partial(made.die, death) for death in (*made.deaths(), *made.deaths_of_two())]
-    every += [partial(made.come_late, creation) for creation in made.creations]
-    for one in chosen(every, scenario.name):
+    within = made.deaths_within() if scenario.within else []
+    twice: list[Callable[[], None]] = [partial(made.die, death) for death in (*made.deaths_of_two(), *within)]
+    twice += [partial(made.come_late, creation) for creation in made.creations]
+    once: list[Callable[[], None]] = [partial(made.die, death) for death in made.deaths()]
+    for one in (*chosen(once, scenario.name), *chosen(twice, scenario.name)):
         one()
     again = f"the same again: RECONCILER_CRASH={part()}"
     assert not made.problems, "\n".join([*made.problems, again])
     assert made.killed > made.lived, again
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "late"),
+    [
+        ("lacework", "told-delete", False),
+        ("carbon-black-cloud-handoff", "told-delete", False),
+        ("carbon-black-cloud", "create-then-updated", True),
+    ],
+)
+def test_what_the_matrix_has_found(ground: Ground, provider: str, name: str, late: bool) -> None:
+    """Deaths that once ended badly, in every part: after the last commit of a removal; a creation that is refused late."""
+    (scenario,) = [scenario for scenario in SCENARIOS if scenario.name == name]
+    made = recorded(ground, provider, scenario)
+    if late:
+        made.come_late(made.creations[0])
+    else:
+        made.die(Death(Kill(len(made.requests))))
+    assert made.killed == 1
+    assert made.problems == []
 
 
 @pytest.mark.parametrize("provider", [name for name in BY_API if in_place_fits(SITES[name].traits())])

@@ -5,9 +5,11 @@ world is made, the same command is killed there, its lease is let run out, and o
 
 Which boundaries there are. With one worker, requests come one after the other, and nothing outside of the process changes
 between the reply to one and the next one being sent: "after reply k" and "before request k + 1" are the same world. So
-there is one death for each gap: before the first request, and after the reply to each. With many workers others are in
-flight, so there each request has both sides, in the order of arrival, which differs from run to run. What is killed is
-always the k-th arrival; a run that makes fewer requests than the first one simply lives, and has to end well.
+there is one death for each gap: before the first request, and after the reply to each. A death within a request leaves one
+of these worlds, too, if the server does what it should with half of a request: some scenarios try that (`Scenario.within`).
+With many workers others are in flight, so there each request has both sides, in the order of arrival, which differs from run
+to run. What is killed is always the k-th arrival; a run that makes fewer requests than the first one simply lives, and has
+to end well.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from typing import Any
 import requests
 
 from reconciler.model.outcome import ExitCode
-from tests.support.crash_process import AFTER, BEFORE, HELD, Kill, Ran
+from tests.support.crash_process import AFTER, BEFORE, HALF, HELD, UNREAD, Kill, Ran
 from tests.support.crash_scenarios import APPLY, Scenario
 from tests.support.crash_site import FOREIGN, Site
 from tests.support.crash_world import CrashWorld, foreign
@@ -91,6 +93,17 @@ class Matrix:
             Death(Kill(number), Kill(number * 7 % last + 1))
             for number, request in enumerate(self.requests, 1)
             if not request.startswith("GET ")
+        ]
+
+    def deaths_within(self) -> list[Death]:
+        """Deaths in the middle of a request that changes something: half of it has left, or its answer is on its way."""
+        if self.scenario.workers != 1:
+            return []
+        return [
+            Death(Kill(number, side))
+            for number, request in enumerate(self.requests, 1)
+            if not request.startswith(("GET ", "FILE "))
+            for side in (HALF, UNREAD)
         ]
 
     def die(self, death: Death) -> None:

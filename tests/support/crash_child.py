@@ -5,7 +5,8 @@
 this single-threaded program is a process of its own, and its death by SIGKILL is a real one.
 
 The lowest layer that vendors' clients and Vault's have in common is patched: `HTTPAdapter.send` of requests. So every
-request of the program is a boundary, one that is added tomorrow as well. Two more things are changed in the fork:
+request of the program is a boundary, one that is added tomorrow as well; and so is every file that gets its name
+(`os.link`). Two more things are changed in the fork:
 
 - `time.sleep` returns at once, so that nobody waits for a dead run's last call;
 - with `workers: 1` every pool of threads has one thread, so that requests have the same order each time.
@@ -43,7 +44,8 @@ class Order(TypedDict):
     """The number of a request, from 1; 0: it lives."""
     side: str
     """`before` the request is sent, `after` its answer arrived and before the program sees it, or `held`: before, and the
-    request is kept for later."""
+    request is kept for later. Within a request: `half` of its bytes have left, or `unread`: its answer has arrived, and
+    nothing of it was read."""
     held: str
     """The file for a request that is kept."""
 
@@ -135,28 +137,73 @@ def _limit_workers(workers: int) -> None:
 def _watch_requests(order: Order) -> None:
     from requests.adapters import HTTPAdapter
 
-    ordinary = HTTPAdapter.send
+    ordinary, link = HTTPAdapter.send, os.link
     log = os.open(order["requests"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     lock = threading.Lock()
+    within = _watch_bytes(order["side"])
     made = 0
 
-    def send(self: HTTPAdapter, request: Any, *rest: Any, **more: Any) -> Any:
+    def begin(line: str) -> bool:
         nonlocal made
+        made += 1
+        mine = made == order["die_at"]
+        if mine and order["side"] == "before":
+            _die()
+        os.write(log, f"{line}\n".encode())
+        return mine
+
+    def send(self: HTTPAdapter, request: Any, *rest: Any, **more: Any) -> Any:
         with lock:
-            made += 1
-            mine = made == order["die_at"]
-            if mine and order["side"] == "before":
-                _die()
-            os.write(log, f"{request.method} {urlsplit(request.url).path}\n".encode())
+            mine = begin(f"{request.method} {urlsplit(request.url).path}")
             if mine and order["side"] == "held":
                 _keep(request, order["held"])
                 _die()
+        within.doomed = mine
         answer = ordinary(self, request, *rest, **more)
         if mine:
             _die()
         return answer
 
+    def name_file(source: Any, name: Any, *rest: Any, **more: Any) -> None:
+        with lock:
+            mine = begin(f"FILE {Path(name).name}")
+            link(source, name, *rest, **more)
+            if mine:
+                _die()
+
     HTTPAdapter.send = send  # type: ignore[method-assign]
+    os.link = name_file
+
+
+def _watch_bytes(side: str) -> threading.local:
+    """Let the thread whose request is `doomed` die where its bytes leave, or where its answer would be read."""
+    import http.client
+    import select
+
+    within = threading.local()
+    connection = http.client.HTTPConnection
+    sending, reading = connection.send, connection.getresponse
+
+    def send(self: http.client.HTTPConnection, data: Any) -> None:
+        if getattr(within, "doomed", False) and isinstance(data, bytes):
+            headers = data.endswith(b"\r\n\r\n") and b"HTTP/1.1\r\n" in data
+            body_follows = b"content-length:" in data.lower() and b"content-length: 0" not in data.lower()
+            if not headers or not body_follows:
+                sending(self, data[: len(data) // 2])
+                _die()
+        sending(self, data)
+
+    def getresponse(self: http.client.HTTPConnection, *rest: Any, **more: Any) -> Any:
+        if getattr(within, "doomed", False):
+            select.select([self.sock], [], [], 10)
+            _die()
+        return reading(self, *rest, **more)
+
+    if side == "half":
+        connection.send = send  # type: ignore[method-assign]
+    if side == "unread":
+        connection.getresponse = getresponse  # type: ignore[method-assign]
+    return within
 
 
 def _keep(request: Any, file: str) -> None:

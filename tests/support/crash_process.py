@@ -15,14 +15,15 @@ from typing import Any, Final
 from tests.support.crash_child import Order
 
 ROOT: Final = Path(__file__).parents[2]
-BEFORE, AFTER, HELD = "before", "after", "held"
+BEFORE, AFTER, HELD, HALF, UNREAD = "before", "after", "held", "half", "unread"
 
 
 @dataclass(frozen=True)
 class Kill:
     """When to die: before the n-th request is sent (from 1), or after its answer came and before anybody saw it.
 
-    `HELD`: before it is sent, and `Ran.held` has the request, for a network that delivers it later.
+    `HELD`: before it is sent, and `Ran.held` has the request, for a network that delivers it later. `HALF`: half of its
+    bytes have left. `UNREAD`: the server has acted, and nothing of its answer was read.
     """
 
     request: int

@@ -58,6 +58,12 @@ def state_lost(world: CrashWorld) -> None:
     world.lose_state()
 
 
+def left_locked(world: CrashWorld) -> None:
+    """A run that is dead holds the lease, and will for long."""
+    lease = {"run": "dead", "holder": "x", "since": "2026-01-01T00:00:00Z", "expires": "2999-01-01T00:00:00Z"}
+    world.edit_state(lambda state: state.update(lease=lease))
+
+
 def records_lost(world: CrashWorld) -> None:
     """The state is an old one, from before there was anything."""
     world.edit_state(lambda state: state.update(objects={}))
@@ -257,6 +263,8 @@ class Scenario:
     """The one more run."""
     then: tuple[str, ...] = ()
     """A run after that, for a product that does not tell all that would be needed to be done without."""
+    within: bool = False
+    """Whether runs die in the middle of requests as well."""
     workers: int = 1
     """How many threads a pool may have; 0: as many as it wants."""
     anew: str = ""
@@ -272,7 +280,7 @@ class Scenario:
 
 def _scenarios() -> Iterator[Scenario]:
     calm: dict[str, Any] = {"steady": True, "outlives": True}
-    yield Scenario("create", one, nothing, "create")
+    yield Scenario("create", one, nothing, "create", within=True)
     yield Scenario("create-many", many, nothing, "create", workers=0)
     yield Scenario("create-second", key("other"), settled, "create", **calm)
     yield Scenario("update-key", key(rotation=OVERLAP, variant=1), settled, "update", **calm)
@@ -284,8 +292,9 @@ def _scenarios() -> Iterator[Scenario]:
     )
     yield Scenario("lock", key(state="locked"), both(one, apply), "lock", fits=lock_fits)
     yield Scenario("unlock", key(), locked, "unlock", fits=lock_fits)
-    yield Scenario("rotate-overlap", due, settled, "rotate", retiring=SPLUNK, fits=two_fit, **calm)
-    yield Scenario("rotate-in-place", due, in_place, "rotate", fits=in_place_fits)
+    yield Scenario("rotate-overlap", due, settled, "rotate", retiring=SPLUNK, fits=two_fit, within=True,
+                   **calm)  # fmt: skip
+    yield Scenario("rotate-in-place", due, in_place, "rotate", fits=in_place_fits, within=True)
     yield Scenario("rotate-at-once", due, at_once, "rotate", anew="rotate retire")
     yield Scenario("retire", over, rotated, "retire", fits=two_fit, **calm)
     yield Scenario("retire-and-rotate", due, rotated, "retire rotate", retiring=SPLUNK, fits=two_fit_by_api, **calm)
@@ -346,6 +355,7 @@ def _other_commands() -> Iterator[Scenario]:
     """Commands that need no change in Git."""
     rotate = ("rotate", f"{TENANT}/splunk", "--auto-approve")
     revoke = ("revoke", f"{TENANT}/splunk", "--reason", "leaked", "--auto-approve")
+    steady: dict[str, Any] = {"steady": True, "outlives": True}
     every: dict[str, Any] = {"command": revoke, "again": revoke, "revoked": SPLUNK}
     # A rotation that died before its intent is as if nobody had asked for it.
     yield Scenario("rotate-now", nothing, settled, "rotate", retiring=None, steady=True, outlives=True, fits=two_fit,
@@ -353,10 +363,14 @@ def _other_commands() -> Iterator[Scenario]:
     yield Scenario("rotate-now-in-place", nothing, in_place, "rotate", fits=in_place_fits, command=rotate)
     yield Scenario("rotate-now-again", nothing, rotated, "retire rotate", retiring=None, steady=True, outlives=True,
                    fits=two_fit, command=(*rotate, "--drop-previous"))  # fmt: skip
-    yield Scenario("revoke", nothing, settled, **every)
+    yield Scenario("revoke", nothing, settled, within=True, **every)
     yield Scenario("revoke-both", nothing, rotated, **every)
+    unlock = ("unlock", TENANT, "--holder", "dead")
+    yield Scenario(
+        "unlock-lease", nothing, both(settled, left_locked), command=unlock, again=unlock, then=APPLY, **steady
+    )
     rebuild = ("state", "rebuild", TENANT, "--auto-approve")
-    still: dict[str, Any] = {"command": rebuild, "again": rebuild, "then": APPLY, "steady": True, "outlives": True}
+    still: dict[str, Any] = {"command": rebuild, "again": rebuild, "then": APPLY, **steady}
     yield Scenario("rebuild", state_lost, settled, **still)
     yield Scenario("rebuild-records", records_lost, settled, **still)
     # Vault's metadata tells one key of each path: where keys are not listed, a former generation is lost with the state.
@@ -371,7 +385,8 @@ def _by_hand() -> Iterator[Scenario]:
     told = both(asked, done_by_hand)
     creates, deletes = by_hand(Write.CREATE_KEY), by_hand(Write.DELETE_KEY)
     for suffix, again in (("", complete["command"]), ("-then-apply", APPLY)):
-        yield Scenario(f"told-create{suffix}", both(one, told), nothing, fits=creates, **complete, again=again)
+        yield Scenario(f"told-create{suffix}", both(one, told), nothing, fits=creates, **complete, again=again,
+                       within=not suffix)  # fmt: skip
         yield Scenario(f"told-rotate{suffix}", both(due, told), settled, retiring=SPLUNK, fits=creates, **complete,
                        again=again, **calm)  # fmt: skip
         yield Scenario(f"told-move{suffix}", both(moved, due, told), settled, retiring=SPLUNK, fits=creates, **complete,

@@ -105,6 +105,7 @@ class Play:
                 record = state["objects"].get(f"ApiKey/{name}") or state["objects"].get(f"ApiKey/{name}2") or {}
                 if key.reissue and record.get("revoked"):
                     record["revoked"]["at"] = earlier(record["revoked"]["at"], 1)
+                    self.stage.say_revoked(record["path"], record["revoked"]["at"])
 
         if self.model.revoked:
             self.stage.edit_state(back)
@@ -428,6 +429,7 @@ class Play:
             assert self.gone(spec) or why, f"{name} is wanted and not there"
             return
         mine = {record["vendorId"], (record.get("previous") or {}).get("vendorId")} - {None, ""}
+        assert "older than what it describes" not in why, f"{name}: {why}"
         if why and "protected" not in why:
             self.ground.counts[f"blocked in the end: {why.split(' (')[0][:60]}"] += 1
             return

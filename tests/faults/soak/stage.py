@@ -234,6 +234,14 @@ class Stage:
         """Delete the current version of a secret, as a person would."""
         self.ground.ask("DELETE", f"{self.ground.kv}/data/{mount_path}")
 
+    def say_revoked(self, mount_path: str, at: str) -> None:
+        """Let the tombstone beside a secret, if there is one, be of that time."""
+        where = f"{self.ground.kv}/metadata/{mount_path}"
+        found = self.ground.ask("GET", where) if mount_path else None
+        custom = (found["data"]["custom_metadata"] or {}) if found is not None else {}
+        if custom.get("revoked-at"):
+            self.ground.ask("POST", where, {"custom_metadata": {**custom, "revoked-at": at}})
+
     def end_lease(self) -> None:
         """Let a lease that nobody gave back be over."""
 
