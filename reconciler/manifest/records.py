@@ -78,7 +78,7 @@ def record(manifest: models.ApiKey) -> Record:
         spec.description.strip(),
         _level(spec),
         _seconds(spec.expires),
-        _rotation(rotation) if rotation is not None else None,
+        rotation.effective if rotation is not None else None,
         spec.state.value,
         spec.protect,
         spec.options,
@@ -100,16 +100,6 @@ def _level(spec: models.ApiKeySpec) -> Any:
     if isinstance(given, str):
         return given if kind is Kind.ACCESS_LEVEL else [given, False, kind.value]
     return [given.existing, True, kind.value]
-
-
-def _rotation(given: models.RotationSpec) -> Record:
-    return [
-        given.every.total_seconds(),
-        given.effective_overlap.total_seconds(),
-        given.strategy.value,
-        given.effective_renew_before.total_seconds(),
-        given.hold_while_used,
-    ]
 
 
 def _seconds(moment: datetime | None) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator, model_validator
@@ -82,6 +83,17 @@ class RotationSpec(Section):
     def effective_renew_before(self) -> timedelta:
         """When to renew, with its default applied."""
         return min(DEFAULT_RENEW_BEFORE, self.every / 2) if self.renew_before is None else self.renew_before
+
+    @cached_property
+    def effective(self) -> list[Any]:
+        """Everything with its defaults applied, as plain data: every, overlap, strategy, renewal (seconds), and holding."""
+        return [
+            self.every.total_seconds(),
+            self.effective_overlap.total_seconds(),
+            self.strategy.value,
+            self.effective_renew_before.total_seconds(),
+            self.hold_while_used,
+        ]
 
 
 _ROTATIONS: dict[Any, RotationSpec] = {}
