@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Final
 
 from reconciler.model.names import Kind, ObjectId
@@ -83,8 +82,8 @@ class LevelRef:
         return f"{self.name} (existing)" if self.existing else self.name
 
 
-NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
-"""The labels and annotations of most objects."""
+NO_TEXTS: Final[Mapping[str, str]] = {}
+"""The labels and annotations of most objects. A plain dict, for a mapping proxy can be neither pickled nor copied."""
 DEFAULT_OVERLAP = timedelta(hours=24)
 DEFAULT_RENEWAL = timedelta(days=7)
 
