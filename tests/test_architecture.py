@@ -21,7 +21,7 @@ OPENS_SECRETS = (
     "reconciler/notify/github.py",  # its token
     "reconciler/notify/webhook.py",  # its address
 )
-READS_THE_CACHE = ("reconciler/cli/plan.py", "reconciler/cli/validate.py")
+READS_THE_CACHE = ("reconciler/cli/drift.py", "reconciler/cli/plan.py", "reconciler/cli/validate.py")
 """Commands that write nothing (ADR 0019). An apply reads the manifests themselves."""
 SPEAKS_TO_THE_NETWORK = ("reconciler/providers/http.py", *OPENS_SECRETS)
 NETWORK_MODULES = {"socket", "socketserver", "ssl", "http.client", "http.server", "urllib.request", "smtplib", "ftplib"}

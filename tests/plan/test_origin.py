@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.action import Change, Operation, Origin
@@ -74,12 +74,14 @@ _TREES: Any = st.recursive(
 _FIELDS = st.dictionaries(st.sampled_from(["a", "b", "c.d"]), _TREES, max_size=3)
 
 
+@settings(deadline=None)
 @given(_FIELDS, _FIELDS)
 def test_everything_left_alone_is_what_was_found(wanted: dict[str, Any], found: dict[str, Any]) -> None:
     """If all differences are left alone, what is asked for is no change at all."""
     assert changes(found, restored(wanted, found, changes(found, wanted))) == ()
 
 
+@settings(deadline=None)
 @given(_FIELDS, _FIELDS)
 def test_nothing_left_alone_is_what_is_wanted(wanted: dict[str, Any], found: dict[str, Any]) -> None:
     """If no difference is left alone, what is asked for is what is wanted."""

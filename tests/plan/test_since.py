@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.plan.since import Reported, carried, compare
@@ -38,6 +38,7 @@ def flat(report: Reported) -> dict[str, Any]:
     }
 
 
+@settings(deadline=None)
 @given(reports(), reports())
 def test_the_difference_is_told_exactly(before: Reported, now: Reported) -> None:
     """What was there, less what is resolved, with what is new, is what is there; what cannot be read stays as it was."""
@@ -51,6 +52,7 @@ def test_the_difference_is_told_exactly(before: Reported, now: Reported) -> None
     assert set(news.changed) == {key for key in old.keys() & new.keys() if old[key] != new[key]}
 
 
+@settings(deadline=None)
 @given(reports(), reports())
 def test_nothing_is_told_of_what_cannot_be_read(before: Reported, now: Reported) -> None:
     """Neither new nor resolved nor changed: a tenant that cannot be read is not in sync."""
@@ -60,6 +62,7 @@ def test_nothing_is_told_of_what_cannot_be_read(before: Reported, now: Reported)
     assert not any(key.partition("/")[0] in now.last_known for key in told)
 
 
+@settings(deadline=None)
 @given(reports())
 def test_no_news(report: Reported) -> None:
     """A report has no news since itself."""
