@@ -27,9 +27,9 @@ _SEVERITIES: Final = ("info", "low", "medium", "high", "critical")
     epilog=exit_codes(
         {
             ExitCode.DONE: "compared, whatever was found",
-            ExitCode.ERROR: "error (a revision that is not there, manifests that are not valid, wrong usage)",
+            ExitCode.ERROR: "error (no such revision, manifests that are not valid, wrong usage)",
             ExitCode.PENDING: "with --detailed-exitcode: there are findings",
-            ExitCode.STOPPED: "with --fail-on: something that widens access or concerns trust is so severe",
+            ExitCode.STOPPED: "with --fail-on: what widens, or concerns trust, is so severe",
         }
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.plan.addresses import ANY, Addresses, from_to
@@ -31,6 +31,7 @@ def plain(networks: list[str]) -> set[str]:
 
 
 @given(small(), small())
+@settings(deadline=None)
 def test_differences_are_those_of_plain_sets(one: list[str], other: list[str]) -> None:
     """What is left, how many that are, what is within what, and whether two are the same."""
     a, b = Addresses.of(one), Addresses.of(other)
@@ -43,6 +44,7 @@ def test_differences_are_those_of_plain_sets(one: list[str], other: list[str]) -
 
 
 @given(small(), small())
+@settings(deadline=None)
 def test_union_does_not_depend_on_how_networks_are_written(one: list[str], other: list[str]) -> None:
     """Order, repetition, overlaps and halves make no difference."""
     halves = [
@@ -54,6 +56,7 @@ def test_union_does_not_depend_on_how_networks_are_written(one: list[str], other
 
 
 @given(small())
+@settings(deadline=None)
 def test_everything_holds_each_set(one: list[str]) -> None:
     """Nothing is beyond any address; a set without itself is empty."""
     a = Addresses.of(one)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.desired import (
@@ -515,6 +515,7 @@ TENANTS = st.builds(
 
 
 @given(TENANTS, TENANTS)
+@settings(deadline=None)
 def test_findings_of_any_two_tenants(one: DesiredTenant, other: DesiredTenant) -> None:
     """Each is in the documented table; nothing differs from itself; worst first; the same however keys are listed."""
     seen = found(one, other)
@@ -525,6 +526,7 @@ def test_findings_of_any_two_tenants(one: DesiredTenant, other: DesiredTenant) -
 
 
 @given(TENANTS, TENANTS)
+@settings(deadline=None)
 def test_what_only_widens_there_only_narrows_back(one: DesiredTenant, other: DesiredTenant) -> None:
     """Of keys that stay: ends, rotations and addresses that move one way come back the other way."""
     fields = {"access/expiry", "access/addresses"}

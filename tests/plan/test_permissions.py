@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.desired import DesiredLevel
@@ -117,6 +117,7 @@ WIDE = st.fixed_dictionaries(
 
 
 @given(TREES, TREES)
+@settings(deadline=None)
 def test_there_and_back_swaps_what_comes_and_goes(one: dict[str, Any], other: dict[str, Any]) -> None:
     """And with it widening and narrowing, where it is only one of the two; equal trees differ in nothing."""
     can = CBC.capabilities
@@ -133,6 +134,7 @@ def test_there_and_back_swaps_what_comes_and_goes(one: dict[str, Any], other: di
 
 
 @given(WIDE, WIDE)
+@settings(deadline=None)
 def test_a_tree_with_flags_goes_there_and_back(one: dict[str, Any], other: dict[str, Any]) -> None:
     """Flags that make lists pointless and flags that restrict, too."""
     can = TREND.capabilities
