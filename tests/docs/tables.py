@@ -7,15 +7,20 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import chdir, redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from reconciler.cli.group import COMMANDS, group
 from reconciler.cli.providers import markdown, overview, sheets
+from reconciler.cli.run import run
 from reconciler.doctor.catalogue import CHECKS
 from reconciler.manifest import load_estate
 from reconciler.manifest.explain import Explanation, explain
@@ -25,6 +30,7 @@ from reconciler.model.policy import VARIABLES, Rule
 from reconciler.plan.access_rules import ACCESS, TRUST
 from reconciler.policy.evaluate import asks_plan, said
 from reconciler.providers import registry
+from tests.support.repository import Repository
 
 ROOT = Path(__file__).parents[2]
 PART = re.compile(r"(<!-- generated: ([\w -]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
@@ -152,6 +158,37 @@ def rules(kind: str) -> str:
     return "\n".join(rows)
 
 
+_PROPOSED = (
+    ("network-lists.yaml", "- 203.0.113.0/28", "- 203.0.0.0/16"),
+    (
+        "trend-workload-security/access-levels.yaml",
+        "canViewSystemInformation: true",
+        "canViewSystemInformation: true\n      apikeyRights:\n        canCreateNewApiKeys: true",
+    ),
+)
+"""A change of the example estate: file, text, and what stands there then."""
+
+
+def comment() -> str:
+    """What `access-diff` says in a pull request's comment of a change of the example estate; revisions are left out."""
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "estate"
+        shutil.copytree(ROOT / "examples" / "estate", folder)
+        repository = Repository.make(folder)
+        repository.commit()
+        repository.git("update-ref", "refs/remotes/origin/main", "HEAD")
+        for name, old, new in _PROPOSED:
+            path = folder / name
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        repository.commit()
+        page = Path(scratch) / "comment.md"
+        with chdir(folder), redirect_stdout(StringIO()):
+            run(["access-diff", "origin/main", "HEAD", "--report", f"markdown={page}"])
+        shown = page.read_text(encoding="utf-8")
+    return re.sub(r" \([0-9a-f]{12}\)", "", shown).strip()
+
+
 MAKERS: dict[str, Callable[..., str]] = {
     "manifest": manifest,
     "provider": provider,
@@ -159,6 +196,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "exit-codes": exit_codes,
     "all-exit-codes": all_exit_codes,
     "commands": commands,
+    "comment": comment,
     "doctor": doctor,
     "policy-variables": policy_variables,
     "policy-rules": policy_rules,
