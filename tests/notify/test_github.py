@@ -7,6 +7,7 @@ import time
 import traceback
 
 import pytest
+import requests
 from starlette.responses import HTMLResponse
 
 from reconciler.emulator.faults import FaultName
@@ -227,6 +228,27 @@ def test_places() -> None:
     assert Place.of(environ) == Place("https://ghe.example/api/v3", "acme/access")
     assert Place.of(environ, "acme/other").repository == "acme/other"
     assert Place.of({}, "a/b").api == "https://api.github.com"
+
+
+@pytest.mark.parametrize(
+    ("api", "asked"),
+    [
+        ("https://api.github.com", "https://api.github.com/graphql"),
+        ("https://ghe.example/api/v3", "https://ghe.example/api/graphql"),
+    ],
+)
+def test_who_we_are_is_asked_of_the_same_host(api: str, asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of one's own has GraphQL beside its REST API, and no token goes to another."""
+    sent: list[str] = []
+
+    def request(_: requests.Session, method: str, url: str, **more: object) -> requests.Response:
+        sent.append(url)
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(requests.Session, "request", request)
+    with pytest.raises(RetryLater):
+        GitHub(Place(api, REPOSITORY), Secret(TOKEN), sleep=Naps()).login()
+    assert set(sent) == {asked}
 
 
 @pytest.mark.parametrize("token", ["", "  ", "two words", "n\x00ul", "tökén"])
