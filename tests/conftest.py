@@ -13,4 +13,5 @@ pytest_plugins = (
     "tests.support.trend_others",
     "tests.support.sdk",
     "tests.support.github",
+    "tests.support.soak_summary",
 )

@@ -19,8 +19,8 @@ from reconciler.model.desired import DesiredTenant, VaultPath
 from reconciler.model.estate import Estate
 from reconciler.model.mark import Mark, owner_tag
 from reconciler.model.names import Kind, ObjectId
-from reconciler.model.observed import KnownKey, ObservedTenant
-from reconciler.model.state import IntentAction, StateDocument
+from reconciler.model.observed import KnownKey, Observed, ObservedTenant
+from reconciler.model.state import IntentAction, Phase, StateDocument
 from reconciler.plan.draft import TenantView
 from reconciler.plan.outdated import paths_of_unknown
 from reconciler.providers import registry
@@ -129,6 +129,8 @@ def observe(access: Access, tenant: OpenTenant, also: Sequence[KnownKey] = ()) -
             also = (*_known_keys(adopted, tag, adopted=True), *also)
         observed = tenant.session.observe(also) if also else tenant.session.observe()
         document, version = access.states.read(tenant.desired.name)
+        if document is not None and (missing := _missing(document, observed)):
+            observed = _with(missing, observed, tenant.session.observe(also) if also else tenant.session.observe())
     else:
         # Here nothing is found but what is asked for, so nothing can look like an orphan: the state comes first.
         document, version = access.states.read(tenant.desired.name)
@@ -153,6 +155,35 @@ def observe(access: Access, tenant: OpenTenant, also: Sequence[KnownKey] = ()) -
         rotate=(asked := frozenset(name for where, name in access.rotate if where == tenant.desired.name)),
         drop_previous=asked if access.drop_previous else frozenset(),
     )
+
+
+def _missing(document: StateDocument, observed: ObservedTenant) -> set[tuple[Kind, str]]:
+    """What the state names and the vendor has not listed: it is gone, or the list was not what it seemed.
+
+    What was revoked, or left to others, may be gone for good, and nothing is made anew for it.
+    """
+    recorded: set[tuple[Kind, str]] = set()
+    for text, record in document.objects.items():
+        if record.revoked is not None or record.phase is Phase.ORPHANED:
+            continue
+        kind, previous = ObjectId.parse(text).kind, record.previous
+        recorded |= {(kind, known.vendor_id) for known in (record, previous) if known is not None and known.vendor_id}
+    return recorded - {(item.kind, item.vendor_id) for kind in Kind for item in observed.of(kind)}
+
+
+def _with(missing: set[tuple[Kind, str]], first: ObservedTenant, second: ObservedTenant) -> ObservedTenant:
+    """The first reading, with what it missed and a second one has found.
+
+    Pages shift while somebody makes and deletes objects, and a vendor may list late what it has just made: one reading is
+    not enough to say that something is gone. Nothing else is taken from the second, which was made after the state was read.
+    """
+
+    def found(items: Sequence[Observed]) -> tuple[Observed, ...]:
+        return tuple(item for item in items if (item.kind, item.vendor_id) in missing)
+
+    return replace(
+        first, levels=(*first.levels, *found(second.levels)), keys=(*first.keys, *found(second.keys)),
+    )  # fmt: skip
 
 
 def _known_keys(document: StateDocument | None, tag: str, *, adopted: bool = False) -> Iterator[KnownKey]:

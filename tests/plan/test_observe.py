@@ -8,8 +8,9 @@ import pytest
 
 from reconciler.errors import Interrupted, InvalidInput, LeaseLost, WriteRefused
 from reconciler.model.desired import VaultPath
-from reconciler.model.observed import SecretMetadata
-from reconciler.model.state import StateDocument
+from reconciler.model.observed import ObservedTenant, SecretMetadata
+from reconciler.model.state import Phase, Revoked, StateDocument
+from reconciler.plan.draft import TenantView
 from reconciler.plan.observe import Access, Gate, OpenTenant, observe
 from reconciler.providers.base import ConnectionSettings
 from reconciler.providers.trend_workload_security import PROVIDER
@@ -22,12 +23,13 @@ class Outside:
     def __init__(self, document: StateDocument | None = None) -> None:
         self.document = document
         self.seen = b.settled(b.desired_key()).observed
+        self.again = self.seen
         self.asked: list[str] = []
         self.paths: set[VaultPath] = set()
 
     def observe(self) -> object:
         self.asked.append("vendor")
-        return self.seen
+        return self.again if "vendor" in self.asked[:-1] else self.seen
 
     def read(self, tenant: str) -> tuple[StateDocument | None, int]:
         self.asked.append("state")
@@ -58,6 +60,40 @@ def known() -> StateDocument:
 def test_the_vendor_is_listed_before_the_state_is_read() -> None:
     """Else a key that is just being issued would look like an orphan."""
     outside = Outside(known())
+    look(outside)
+    assert outside.asked == ["vendor", "state", "metadata"]
+
+
+@pytest.mark.promise(3)
+def test_promise_3_what_one_reading_has_missed_is_not_gone() -> None:
+    """Pages shift while they are read: what is recorded and was not listed is looked for once more, and nothing else is."""
+    outside = Outside(known())
+    outside.seen = ObservedTenant((), ())
+    late = b.found_key(b.desired_key("late"), "7", marked="k7")
+    outside.again = ObservedTenant(outside.again.levels, (*outside.again.keys, late))
+    view = look(outside)
+    assert isinstance(view, TenantView)
+    assert outside.asked == ["vendor", "state", "vendor", "metadata"]
+    assert ([key.vendor_id for key in view.observed.keys], len(view.observed.levels)) == (["100"], 1)
+
+
+def test_what_is_gone_in_both_readings_is_gone() -> None:
+    """It is not asked for a third time."""
+    outside = Outside(known())
+    outside.seen = outside.again = ObservedTenant((), ())
+    view = look(outside)
+    assert isinstance(view, TenantView)
+    assert outside.asked == ["vendor", "state", "vendor", "metadata"]
+    assert view.observed.keys == ()
+
+
+@pytest.mark.parametrize(
+    "more", [{"phase": Phase.ORPHANED}, {"revoked": Revoked(at=b.NOW, by="me", reason="leaked")}, {"vendor_id": ""}]
+)
+def test_what_may_be_gone_for_good_is_not_looked_for(more: dict[str, object]) -> None:
+    """A key that was left to others, or revoked: else every plan of the tenant would read everything twice."""
+    gone = b.record(vendor_id="200").model_copy(update=more)
+    outside = Outside(b.document({b.level_id(): b.level_record(), b.key_id(): gone}))
     look(outside)
     assert outside.asked == ["vendor", "state", "metadata"]
 

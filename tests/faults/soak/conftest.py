@@ -1,10 +1,9 @@
-"""What was tried, at the end of the run: schedules, and faults that really happened, by kind."""
+"""What the schedules of a shard stand on. What they have met is told by `tests.support.soak_summary`."""
 
 from __future__ import annotations
 
 import itertools
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +12,7 @@ from reconciler.emulator.openbao import OpenBaoServer
 from reconciler.emulator.server import Server
 from tests.faults.soak.drawn import Step
 from tests.faults.soak.run import run_one
+from tests.faults.soak.sites import PAGE
 from tests.faults.soak.stage import Ground, Overheard
 from tests.support.troubled import troubled
 
@@ -25,10 +25,14 @@ def soil(
 ) -> Iterator[Ground]:
     """What the schedules of a shard stand on."""
     import reconciler.apply.tenant
+    import reconciler.providers.cortex_cloud.client as cortex_cloud
+    import reconciler.providers.trend_workload_security.client as trend_workload_security
 
     monkeypatch.setattr("reconciler.providers.pacing.Pacer.pause", lambda self, seconds: None)
     monkeypatch.setattr(reconciler.apply.tenant, "WORKERS", 1)
     monkeypatch.setattr(reconciler.apply.tenant, "VERIFIERS", 0)
+    for client in (trend_workload_security.Client, cortex_cloud.Client):
+        monkeypatch.setitem(client.__init__.__kwdefaults__, "page", PAGE)  # else a few keys make no pages
     # Without it each answer of the proxy waits 40 ms for an acknowledgement.
     monkeypatch.setattr("socketserver.StreamRequestHandler.disable_nagle_algorithm", True)
     kv = f"soak{next(_numbers)}"
@@ -54,21 +58,3 @@ def soil(
 def run_schedule(soil: Ground) -> Callable[[str, list[Step]], None]:
     """Runs one schedule for a provider."""
     return lambda provider, schedule: run_one(soil, provider, schedule)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Add up what the shards have counted, wherever they ran."""
-    total: Counter[str] = Counter()
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            if getattr(report, "when", "") == "teardown":
-                for name, value in report.user_properties:
-                    if name == "soak":
-                        total.update(value)
-    if not total:
-        return
-    schedules, happened = total.pop("schedules", 0), sum(n for name, n in total.items() if name.startswith("v"))
-    terminalreporter.section("random schedules")
-    terminalreporter.write_line(f"{schedules} schedules, {happened} faults:")
-    for name, number in sorted(total.items()):
-        terminalreporter.write_line(f"  {number:6} {name}")

@@ -52,6 +52,13 @@ class VaultFault:
 
 
 @dataclass(frozen=True)
+class Shift:
+    """Somebody else deletes a key and makes another one while the pages of a list are read, before the n-th further page."""
+
+    nth: int
+
+
+@dataclass(frozen=True)
 class Step:
     """What the manifests say, what somebody did since, the command, and what goes wrong meanwhile."""
 
@@ -61,11 +68,11 @@ class Step:
     on_removal: str
     meddling: tuple[tuple[str, str], ...]
     command: tuple[str, str]
-    faults: tuple[VendorFault | VaultFault, ...]
+    faults: tuple[VendorFault | VaultFault | Shift, ...]
     workers: int
 
 
-Fault = VendorFault | VaultFault
+Fault = VendorFault | VaultFault | Shift
 
 ANYWHERE: Final = (
     "reset-before", "reset-after", "error-before", "error-after", "truncated", "cut-off", "html", "html-error",
@@ -96,7 +103,7 @@ def _keys(site: type[Site]) -> dict[str, st.SearchStrategy[Any]]:
     }
 
 
-def faults(site: type[Site]) -> st.SearchStrategy[VendorFault | VaultFault]:
+def faults(site: type[Site]) -> st.SearchStrategy[Fault]:
     """One thing that goes wrong."""
     calls = st.one_of(st.none(), st.sampled_from(site.calls), st.sampled_from(site.calls[:3]))
     return st.one_of(
@@ -120,6 +127,7 @@ def faults(site: type[Site]) -> st.SearchStrategy[VendorFault | VaultFault]:
             VaultFault, trouble=st.sampled_from(VAULT_TROUBLE), where=st.sampled_from(VAULT_WHERE),
             nth=st.integers(0, 9), times=st.sampled_from([1, 1, 1, 4, 30]), name=st.sampled_from(NAMES),
         ),
+        *([st.builds(Shift, nth=st.integers(1, 3))] if site.pages else []),
     )  # fmt: skip
 
 

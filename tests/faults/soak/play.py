@@ -20,8 +20,8 @@ from reconciler.model.mark import owner_tag
 from reconciler.model.names import Kind, ObjectId
 from reconciler.plan.run import Planned, plan_all
 from reconciler.plan.target import only_rotation
-from tests.faults.soak.drawn import NAMES, Key, Step, VaultFault, VendorFault
-from tests.faults.soak.sites import FOREIGN, LiveKey
+from tests.faults.soak.drawn import NAMES, Fault, Key, Shift, Step, VaultFault, VendorFault
+from tests.faults.soak.sites import FOREIGN, PASSER, LiveKey
 from tests.faults.soak.stage import TENANT, TIGHT, Stage, earlier
 from tests.support import builders
 from tests.support.troubled import LOST, Instead, Trouble
@@ -81,7 +81,11 @@ class Play:
         before = self.snapshot()
         foreign = self.site.foreign()
         regenerated = self._regenerations()
-        tight = any(f.name == "hang-after" if isinstance(f, VendorFault) else f.trouble == "slow" for f in step.faults)
+        tight = any(
+            (isinstance(f, VendorFault) and f.name == "hang-after")
+            or (isinstance(f, VaultFault) and f.trouble == "slow")
+            for f in step.faults
+        )
         setattr(reconciler.apply.tenant, "WORKERS", step.workers)  # noqa: B010
         hit = self.arm(step.faults)
         try:
@@ -155,7 +159,7 @@ class Play:
 
     def _calm_snapshot(self) -> list[LiveKey] | None:
         self.ground_is_moving = bool(self.stage.late())
-        return self.site.living()
+        return [key for key in self.site.living() if not key.name.startswith(PASSER)]
 
     def revoke(self, name: str) -> list[str]:
         """Revoke a key now."""
@@ -221,6 +225,7 @@ class Play:
                 for level in list(self.site.levels())[:1]:
                     self.site.edit_level(level)
             case "clock":
+                self.ground.counts["vendor clock jumps"] += 1
                 self.site.clock.advance(timedelta(hours=3 if name == "a" else -3))
 
     def _pass_time(self, name: str, days: float, what: str) -> None:
@@ -236,11 +241,14 @@ class Play:
 
     # -- faults ----------------------------------------------------------------------------------------------------
 
-    def arm(self, faults: Iterable[VendorFault | VaultFault]) -> list[tuple[str, Any]]:
+    def arm(self, faults: Iterable[Fault]) -> list[tuple[str, Any]]:
         """Have these things go wrong."""
         hits: list[tuple[str, Any]] = []
         vault: list[tuple[VaultFault, Any, Any]] = []
         for fault in faults:
+            if isinstance(fault, Shift):
+                hits.append(("vendor pages shift while they are read", self._shift(fault)))
+                continue
             if isinstance(fault, VaultFault):
                 count = [0]
                 vault.append((fault, itertools.count(), count))
@@ -274,6 +282,20 @@ class Play:
         self.ground.proxy.trouble = trouble
         return hits
 
+    def _shift(self, fault: Shift) -> list[int]:
+        """Have somebody else come and go between two pages of a list; how often that happened."""
+        emulator, hit, pages = self.site.emulator, [0], itertools.count(1)
+        ordinary = emulator.handle
+
+        def handle(endpoint: Any, call: Any) -> Any:
+            if self.site.is_further_page(call) and next(pages) == fault.nth:
+                self.site.shift()
+                hit[0] += 1
+            return ordinary(endpoint, call)
+
+        setattr(emulator, "handle", handle)  # noqa: B010
+        return hit
+
     def _concerns(self, fault: VaultFault, method: str, path: str) -> bool:
         if fault.where == "any":
             return True
@@ -302,6 +324,7 @@ class Play:
         """Nothing goes wrong any more."""
         self.ground.proxy.trouble = lambda method, path: None
         self.site.emulator.faults.clear()
+        vars(self.site.emulator).pop("handle", None)
         for name, hit in hits:
             times = hit[0] if isinstance(hit, list) else hit.hits
             self.ground.counts[name] += times

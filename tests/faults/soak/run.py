@@ -6,7 +6,7 @@ import itertools
 
 from tests.faults.soak.drawn import Step
 from tests.faults.soak.play import Play
-from tests.faults.soak.sites import FOREIGN, SITES
+from tests.faults.soak.sites import FOREIGN, PASSER, SITES
 from tests.faults.soak.stage import Ground, Stage
 
 _numbers = itertools.count(1)
@@ -19,6 +19,7 @@ def run_one(ground: Ground, provider: str, schedule: list[Step]) -> None:
     site.endpoint = ground.server.mount(site.emulator, f"soak{number}")
     stage = Stage(ground, site, f"s{number}")
     try:
+        site.add_foreign(f"{PASSER}0")
         site.add_foreign(FOREIGN)
         credential = {**site.emulator.credentials, "endpoint": site.endpoint}
         ground.ask("POST", f"{ground.kv}/data/{stage.folder}/credentials", {"data": credential})

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
-from reconciler.emulator.base import Emulator, RateLimit, Settings
+from reconciler.emulator.base import Call, Emulator, RateLimit, Settings
 from reconciler.emulator.clock import ManualClock
 from reconciler.model import mark as marks
 from reconciler.model.desired import LevelRef
@@ -17,10 +19,16 @@ from reconciler.model.mark import Mark
 from reconciler.providers import cortex_cloud, trend_vision_one, trend_workload_security
 from reconciler.providers.base import Provider
 from reconciler.providers.cortex_cloud.emulator import CortexTenant
+from reconciler.providers.cortex_cloud.emulator import Options as CortexOptions
 from reconciler.providers.trend_vision_one.emulator import VisionOne
 from reconciler.providers.trend_workload_security.emulator import AUDITOR, FULL_ACCESS, WorkloadSecurity
 
 FOREIGN: Final = "foreign"
+PASSER: Final = "passer"
+"""Keys of others that come and go: they stand at the beginning of every list."""
+PAGE: Final = 2
+"""How many keys one page of a list has."""
+_numbers: Final = itertools.count(1)
 _UNLIMITED: Final = RateLimit(per_key=10**9, per_tenant=10**9)
 
 
@@ -44,6 +52,8 @@ class Site(ABC):
     """Method and template of the vendor's operations, creations first."""
     secret_field: ClassVar[str]
     manages_levels: ClassVar[bool] = True
+    pages: ClassVar[bool] = True
+    """Whether lists of a few keys have pages here."""
     emulator: Emulator
     endpoint = ""
 
@@ -74,6 +84,17 @@ class Site(ABC):
     @abstractmethod
     def add_foreign(self, name: str) -> None:
         """Make a key as a person would."""
+
+    def is_further_page(self, call: Call) -> bool:
+        """Whether a request asks for more of a list of keys."""
+        return False
+
+    def shift(self) -> None:
+        """Somebody else's first key goes, and another one comes: all that lies between moves up by one."""
+        passers = [key for key in self.living() if key.name.startswith(PASSER)]
+        if passers:
+            self.delete(passers[0].vendor_id)
+        self.add_foreign(f"{PASSER}{next(_numbers)}")
 
     @abstractmethod
     def living(self) -> list[LiveKey]:
@@ -135,6 +156,12 @@ class WorkloadSecuritySite(Site):
     @classmethod
     def emulate(cls, settings: Settings) -> WorkloadSecurity:
         return WorkloadSecurity(settings)
+
+    def is_further_page(self, call: Call) -> bool:
+        if (call.method, call.template) != ("POST", "/apikeys/search"):
+            return False
+        criteria = json.loads(call.body or b"{}").get("searchCriteria") or [{}]
+        return bool(criteria[0].get("idValue"))
 
     @classmethod
     def permissions(cls, variant: int) -> Mapping[str, Any]:
@@ -217,7 +244,12 @@ class CortexSite(Site):
 
     @classmethod
     def emulate(cls, settings: Settings) -> CortexTenant:
-        return CortexTenant(settings)
+        return CortexTenant(settings, CortexOptions(page_limit=PAGE))
+
+    def is_further_page(self, call: Call) -> bool:
+        if (call.method, call.template) != ("POST", "/public_api/v1/api_keys/get_api_keys"):
+            return False
+        return bool((json.loads(call.body or b"{}").get("request_data") or {}).get("search_from"))
 
     @classmethod
     def permissions(cls, variant: int) -> Mapping[str, Any]:
@@ -274,6 +306,7 @@ class VisionOneSite(Site):
     provider = trend_vision_one.PROVIDER
     secret_field = "token"
     manages_levels = False
+    pages = False  # 50 keys are the fewest
     calls = (
         ("POST", "/v3.0/iam/apiKeys"),
         ("PATCH", "/v3.0/iam/apiKeys/{id}"),
