@@ -14,12 +14,16 @@ from typing import Final
 
 from benchmarks import budgets, measure, show
 
-SUBJECTS: Final = ("startup", "load", "plan", "apply")
+SUBJECTS: Final = ("startup", "load", "plan", "apply", "latency", "scale")
+USUAL: Final = SUBJECTS[:-1]
+"""Without what takes too long for every day."""
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"of {', '.join(SUBJECTS)} (default: all)")
+    parser.add_argument(
+        "subjects", nargs="*", metavar="SUBJECT", help=f"of {', '.join(SUBJECTS)} (default: all but scale)"
+    )
     parser.add_argument("--keys", type=int, default=10_000, help="keys in the estate (default: 10000)")
     parser.add_argument("--tenants", type=int, default=50, help="tenants that share them (default: 50)")
     parser.add_argument("--rounds", type=int, default=5, help="fresh processes per figure (default: 5)")
@@ -34,7 +38,7 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     given = arguments()
     found: measure.Figures = {}
-    for subject in given.subjects or SUBJECTS:
+    for subject in given.subjects or USUAL:
         print(f"== {subject}", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as scratch:
             folder = Path(scratch)

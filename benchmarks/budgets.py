@@ -19,13 +19,15 @@ class Budget:
     unit: Unit
     from_keys: int = 0
     """Smaller estates say little about it: constant costs prevail."""
+    fails: bool | None = None
+    """Whether going over it fails the run; None: a ratio or a size does, for seconds depend on the machine."""
     small: float | None = None
     """What a smaller estate is held to all the same, on a machine that does other things besides; None: to nothing."""
 
     @property
     def enforced(self) -> bool:
         """Whether going over it fails the run."""
-        return self.unit != "s"
+        return self.unit != "s" if self.fails is None else self.fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,12 @@ BUDGETS: Final = (
     Budget("plan_ratio", "no-op plan, to CSafeLoader alone", 1.5, "×", 10_000),
     Budget("diff_ratio", "load to diff, cold, to octodns-sync", 0.333, "×", 10_000, small=0.6),
     Budget("diff_warm_ratio", "load to diff, warm, to octodns-sync", 0.125, "×", 10_000, small=0.5),
-    Budget("apply_ratio", "creates with secrets stored, to a bare loop", 1.5, "×"),
+    Budget("apply_ratio", "creates with secrets stored, to a bare loop", 1.5, "×", 1_000),
+    Budget("plan_latency_ratio", "plan with slow vendors, to the slowest tenant alone", 3.0, "×"),
+    Budget("apply_latency_ratio", "creates with slow vendors, to a bare loop", 1.5, "×", 1_000),
+    Budget("interrupted", "Ctrl-C during an apply, to its end", 30.0, "s", fails=True),
+    Budget("growth_ratio", "processor time per key, to that of a tenth of the estate", 1.5, "×"),
+    Budget("scale_peak_mb", "peak memory of a plan and its helper", 500, "MB"),
     Budget("load_peak_mb", "peak memory of loading", 500, "MB"),
     Budget("plan_peak_mb", "peak memory of a no-op plan", 500, "MB"),
     Budget("help_ratio", "reconciler --help, to importing click alone", 2.0, "×"),
@@ -71,6 +78,9 @@ QUOTIENTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "diff_warm_ratio": (("python", "load_to_diff_warm"), "octodns_sync"),
     "load_to_octodns_validate": (("python", "load_import", "load"), "octodns_validate"),
     "apply_ratio": (("apply",), "bare_loop"),
+    "plan_latency_ratio": (("plan_latency",), "slowest_alone"),
+    "apply_latency_ratio": (("apply_latency",), "bare_loop_latency"),
+    "growth_ratio": (("large_cpu_per_key",), "small_cpu_per_key"),
     "help_ratio": (("help",), "import_click"),
     "validate_one_ratio": (("validate_one",), "import_libraries"),
 }
@@ -78,6 +88,10 @@ QUOTIENTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
 
 QUOTED: Final = ("Terraform 1.0, plan of 1,000 trivial local resources: 1.8 s; of 5,000: 19 s; creating 1,000: 17 s",)
 """What others need by their own or others' accounts, on other machines."""
+
+
+SMALL_FROM: Final = 1_000
+"""Keys of the smallest estate that says anything about a ratio of what grows."""
 
 
 def ratios(figures: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
@@ -95,7 +109,7 @@ def judge(figures: Mapping[str, float], keys: int) -> list[Verdict]:
     """Every budget that these figures of an estate of so many keys say something about."""
     verdicts = []
     for budget in BUDGETS:
-        limit = budget.limit if keys >= budget.from_keys else budget.small
+        limit = budget.limit if keys >= budget.from_keys else budget.small if keys >= SMALL_FROM else None
         if budget.figure in figures and limit is not None:
             verdicts.append(Verdict(budget, limit, figures[budget.figure]))
     return verdicts

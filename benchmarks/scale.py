@@ -1,58 +1,55 @@
-"""`python -m benchmarks.scale`: how a no-op plan grows with the estate, in processor time and in memory.
+"""How a no-op plan grows with the estate, in processor time and in memory: `make bench-large` takes it to 100,000 keys.
 
-Each size is applied once and then planned by a process of its own, against emulators and a real OpenBao. What is compared is
-the processor time of that process and of those that read manifests for it: it does not depend on what else a machine does.
-100,000 keys take some minutes to be created.
+Two sizes, the asked one and a tenth of it, are applied once and then planned, each by a process of its own, against
+emulators and a real OpenBao. What is compared is the processor time of that process and of those that read manifests for it:
+it does not depend on what else a machine does. 100,000 keys take some minutes to be created.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from benchmarks import measure
 from benchmarks.generate import generate
+from benchmarks.measure import Asked
 from benchmarks.phases import peak_megabytes
 from benchmarks.servers import servers
 
 KEYS_PER_TENANT: Final = 200
-GROWTH_LIMIT: Final = 1.5
-"""Processor time per key of the largest estate, to that of the smallest: linear is 1, quadratic their quotient."""
-MEGABYTES_LIMIT: Final = 500.0
-
-Figures = dict[str, float]
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__.split("\n")[0])
-    parser.add_argument("--keys", type=int, nargs="+", default=[10_000, 100_000], help="sizes, smallest first")
-    parser.add_argument("--per-tenant", type=int, default=KEYS_PER_TENANT, help="keys of one tenant (default: 200)")
-    parser.add_argument("--out", type=Path, help="file for the JSON (default: standard output)")
-    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
-    return parser.parse_args()
+def figures(asked: Asked) -> measure.Figures:
+    small, large = (size(keys, asked.environment) for keys in (asked.keys // 10, asked.keys))
+    return {
+        **{f"small_{name}": [value] for name, value in small.items()},
+        **{f"large_{name}": [value] for name, value in large.items()},
+        "scale_peak_mb": [large["peak_mb"] + large["largest_child_mb"]],
+    }
 
 
-def size(keys: int, per_tenant: int) -> Figures:
+def size(keys: int, environment: Mapping[str, str]) -> dict[str, float]:
     """One estate's no-op plan."""
-    tenants = -(-keys // per_tenant)
+    tenants = -(-keys // KEYS_PER_TENANT)
     with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as scratch, servers(tenants) as running:
+        environment = {**environment, **running.environment}
         generate(Path(scratch), keys, tenants, running.endpoints)
         print(f"applying {keys} keys in {tenants} tenants, once", file=sys.stderr)
-        measure.phase("apply", Path(scratch), running.environment)
+        measure.phase("apply", Path(scratch), environment)
         print("planning them", file=sys.stderr)
-        found: Figures = json.loads(measure.run(["-m", "benchmarks.scale", "--inside", scratch], running.environment))
-    return {"keys": keys, "tenants": tenants, **found}
+        found: dict[str, float] = json.loads(
+            measure.run([sys.executable, "-m", "benchmarks.scale", scratch], environment)
+        )
+    return {**found, "cpu_per_key": (found["load_cpu"] + found["plan_cpu"]) / keys}
 
 
-def inside(estate: Path) -> Figures:
+def inside(estate: Path) -> dict[str, float]:
     """What the measured process does: all that `plan` does, but for the table of nothing."""
     from reconciler.cli.estate import access, make_plan
 
@@ -78,35 +75,5 @@ def _cpu() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in spent)
 
 
-def verdicts(sizes: Sequence[Mapping[str, float]]) -> list[dict[str, object]]:
-    """Growth from the smallest to the largest, and the memory of the largest with what read ahead for it."""
-    first, last = sizes[0], sizes[-1]
-    per_key = [(found["load_cpu"] + found["plan_cpu"]) / found["keys"] for found in (first, last)]
-    figures = {"growth_ratio": per_key[1] / per_key[0], "peak_mb": last["peak_mb"] + last["largest_child_mb"]}
-    limits = {"growth_ratio": GROWTH_LIMIT, "peak_mb": MEGABYTES_LIMIT}
-    return [
-        {"figure": name, "value": round(value, 3), "limit": limits[name], "kept": value <= limits[name]}
-        for name, value in figures.items()
-    ]
-
-
-def main() -> int:
-    given = arguments()
-    if given.inside is not None:
-        print(json.dumps(inside(given.inside)))
-        return 0
-    sizes = [size(keys, given.per_tenant) for keys in given.keys]
-    budgets = verdicts(sizes)
-    text = json.dumps({"cores": os.cpu_count(), "sizes": sizes, "budgets": budgets}, indent=2)
-    if given.out is not None:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(text + "\n", encoding="utf-8")
-    print(text)
-    return int(not all(budget["kept"] for budget in budgets))
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except measure.Broken as broken:
-        sys.exit(f"a measured process failed: {broken}")
+    json.dump(inside(Path(sys.argv[1])), sys.stdout)

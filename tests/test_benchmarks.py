@@ -48,6 +48,7 @@ def test_a_broken_ratio_is_broken(load: float, kept: bool) -> None:
     assert (verdict.kept, verdict.limit, verdict.budget.enforced) == (kept, 0.6, True)
     [verdict] = budgets.judge(figures, keys=9_999)
     assert (verdict.kept, verdict.limit) == (True, verdict.budget.small)
+    assert budgets.judge(figures, keys=999) == []
 
 
 def test_ratios_are_made_round_by_round() -> None:
@@ -108,14 +109,14 @@ def test_the_harness_runs_and_reports(tmp_path: Path) -> None:
     """A run prints a table, and writes every round, the peers' figures and its verdicts as JSON."""
     out = tmp_path / "bench.json"
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "load", "--keys=800", "--tenants=2", "--rounds=1", f"--out={out}"],
+        [sys.executable, "-m", "benchmarks", "load", "--keys=1000", "--tenants=2", "--rounds=1", f"--out={out}"],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stdout == "", done.stderr
     report = json.loads(out.read_text())
     broken = [one for one in report["budgets"] if not one["kept"] and one["enforced"]]
     assert done.returncode == int(bool(broken)), done.stderr
-    assert report["estate"] == {"keys": 800, "tenants": 2}
+    assert report["estate"] == {"keys": 1000, "tenants": 2}
     assert report["medians"].keys() >= {
         "events",
         "values",
@@ -126,7 +127,7 @@ def test_the_harness_runs_and_reports(tmp_path: Path) -> None:
         "load_ratio",
     }
     assert report["peers"].keys() == {"csafeloader"}
-    assert report["medians"]["keys"] == 800
+    assert report["medians"]["keys"] == 1000
     assert len(report["rounds"]["load_warm"]) == 1
     assert {"load_peak_mb", "load_ratio", "load_warm_ratio"} == {verdict["figure"] for verdict in report["budgets"]}
     assert "Terraform" in done.stderr
