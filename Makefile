@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint format types layers schemas workflows coverage coverage-gate crash soak bench bench-large bench-small bench-latency bench-rate scale docs fmt lock clean
+.PHONY: help demo test check lint format types layers schemas workflows coverage coverage-gate crash soak bench bench-large bench-small bench-rate docs fmt lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -90,14 +90,8 @@ bench-large: $(DEV_READY) ## Growth and memory, to 100,000 keys (half an hour)
 bench-small: $(DEV_READY) ## A small estate against wider budgets, in a minute or two: what CI runs
 	@$(BIN)/python -m benchmarks startup load plan --keys 2000 --tenants 10 --rounds 3 --clock cpu --out build/bench-small.json
 
-bench-latency: $(DEV_READY) ## Measure planning, applying and Ctrl-C with vendors that take 120 ms for an answer
-	@$(BIN)/python -m benchmarks.latency --out build/bench-latency.json $(ARGS)
-
 bench-rate: $(DEV_READY) ## Measure how much of a vendor's rate is used, and that it is never exceeded
 	@$(BIN)/python -m benchmarks.rate --out build/bench-rate.json $(ARGS)
-
-scale: $(DEV_READY) ## Measure growth and memory to 100,000 keys (takes many minutes)
-	@$(BIN)/python -m benchmarks.scale --out build/bench-scale.json $(ARGS)
 
 docs: $(DEV_READY) ## Generate the schemas and the documentation's tables anew
 	@$(BIN)/reconciler schema --out schemas
