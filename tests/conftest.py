@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
+# An example that takes long on a busy machine is no failure; what hangs is ended by pytest's time-out.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
 pytest_plugins = (
     "tests.support.emulators",
     "tests.support.openbao",

@@ -229,5 +229,5 @@ def test_promise_8_rate_limited_vendor_is_waited_for(estate: World, naps: Naps) 
     """A 429 with Retry-After is honoured, then the work goes on."""
     estate.trends["east"].faults.inject("rate-limited", method="POST", path="/apikeys", times=1, retry_after=7)
     assert estate.apply().status == 0
-    assert any(nap >= 7 for nap in naps)
+    assert sum(naps) >= 7, "in naps, so that Ctrl-C need not wait for it"
     assert estate.names("east") == ["splunk"]

@@ -409,20 +409,20 @@ def test_a_fork_is_told_what_it_means_for_access(estate: Estate, tmp_path: Path)
 
 def test_a_schedule_finds_drift(estate: Estate, tmp_path: Path) -> None:
     """Drift is found with the planning identity and leaves the job green; the next run is told what was known."""
-    estate.propose("splunk")
+    estate.propose("nightly")
     production = estate.job(tmp_path / "production", github("push", "apply", "production"))
     assert production.use(command="apply", vault_audience=AUDIENCE).outputs["exit-code"] == "0"
 
     nightly = estate.job(tmp_path / "nightly", github("schedule", "drift"))
     used = nightly.use(command="drift", vault_audience=AUDIENCE)
     assert used.outputs["exit-code"] == "0", used.output
-    [key] = [key["ID"] for key in list(estate.trend.keys()) if key["keyName"] == "splunk"]
+    [key] = [key["ID"] for key in list(estate.trend.keys()) if key["keyName"] == "nightly"]
     assert estate.trend.call("DELETE", f"/apikeys/{key}").status == 200
     used = nightly.use(command="drift", vault_audience=AUDIENCE)
     assert used.outputs["exit-code"] == "2"
     assert not used.failed, used.output
     assert (nightly.home / "last.json").exists()
-    assert "splunk" in nightly.summary.read_text()
+    assert "nightly" in nightly.summary.read_text()
 
 
 def test_a_pull_request_cannot_apply(estate: Estate, tmp_path: Path) -> None:
