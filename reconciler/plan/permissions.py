@@ -6,19 +6,16 @@ A permission is a path: `platformRights.computerRights.canDeleteComputers`, `org
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from reconciler.errors import printable
 from reconciler.model.observed import Fields
 from reconciler.providers.base import Capabilities
+from reconciler.providers.permissions import Permission, is_high_risk, leaves, written
 
 _NOT_ACCESS: Final = frozenset({"name", "description", "state"})
-
-Permission = tuple[str, ...]
-"""The parts of a path. Parts are the vendor's own texts, which may be equal in other letters (Lacework's GUIDs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class Permissions:
         """Those of a level's canonical fields, as wanted or as found."""
         tree = {name: value for name, value in fields.items() if name not in _NOT_ACCESS and name != "permissions"}
         given = fields.get("permissions", {})
-        found = frozenset(_leaves({**tree, **given}, ()))
+        found = frozenset(leaves({**tree, **given}))
         restricted = frozenset(one for one in found if written(one) in can.restrictions)
         return cls(found - restricted, restricted)
 
@@ -65,13 +62,7 @@ def difference(before: Permissions, after: Permissions, can: Capabilities) -> Di
 
 def is_risky(permission: Permission, can: Capabilities) -> bool:
     """Whether the provider lists it as high-risk."""
-    text = written(permission)
-    return any(_pattern(one).fullmatch(text) for one in can.high_risk)
-
-
-def written(permission: Permission) -> str:
-    """As a path, its parts separated by dots."""
-    return ".".join(permission)
+    return is_high_risk(written(permission), can.high_risk)
 
 
 def shown(permission: Permission) -> str:
@@ -94,25 +85,3 @@ def _implied(text: str, known: set[str], can: Capabilities) -> bool:
 
 def _without(restrictions: Iterable[Permission]) -> Iterator[str]:
     return (f"without {shown(one)}" for one in restrictions)
-
-
-@cache
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(re.escape(text).replace(r"\*", r"[^.]*"), re.IGNORECASE)
-
-
-def _leaves(value: Any, path: Permission) -> Iterator[Permission]:
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from _leaves(item, (*path, name))
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for item in value:
-            yield from _leaves(item, path) if isinstance(item, Mapping) else iter([(*path, _text(item))])
-    elif value is True:
-        yield path
-    elif value not in (None, False, ""):
-        yield (*path, _text(value))
-
-
-def _text(item: Any) -> str:
-    return item if isinstance(item, str) else str(item)

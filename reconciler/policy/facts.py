@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from reconciler.model.action import TenantPlan
 from reconciler.model.desired import NO_TEXTS, DesiredKey, DesiredLevel, DesiredTenant, KeyState, LevelRef
-from reconciler.policy.permissions import dotted, high_risk
 from reconciler.providers import registry
 from reconciler.providers.base import How
+from reconciler.providers.permissions import is_high_risk, leaves, written
 
 _SPEC: Final = "ApiKey.spec."
 
@@ -80,7 +80,7 @@ class Facts:
 
     def _of_level(self, reference: LevelRef, level: DesiredLevel | None) -> dict[str, Any]:
         tree = dict(level.permissions) if level is not None else {}
-        paths = list(dotted(tree))
+        paths = [written(one) for one in leaves(tree)]
         return {
             "level.kind": str(reference.kind),
             "level.name": reference.name,
@@ -90,6 +90,6 @@ class Facts:
             "level.annotations": dict(level.annotations if level is not None else NO_TEXTS),
             "level.permissions": paths,
             "level.tree": tree,
-            "level.highRisk": high_risk(paths, self._high_risk),
+            "level.highRisk": [path for path in paths if is_high_risk(path, self._high_risk)],
             "level.keys": self._keys[reference],
         }

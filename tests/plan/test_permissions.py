@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from reconciler.model.desired import DesiredLevel
 from reconciler.model.impact import Impact
 from reconciler.model.names import Kind
-from reconciler.plan.permissions import Permissions, difference, written
+from reconciler.plan.permissions import Permissions, difference
 from reconciler.plan.widening import of_permissions
 from reconciler.providers import registry
 from reconciler.providers.base import Provider
+from reconciler.providers.permissions import written
 from tests.support import builders as b
 
 TREND, CBC = registry.get("trend-workload-security"), registry.get("carbon-black-cloud")

@@ -14,8 +14,8 @@ from reconciler.model.finding import Finding, Severity
 from reconciler.model.names import Kind
 from reconciler.model.policy import Policies
 from reconciler.policy.evaluate import judge
-from reconciler.policy.permissions import dotted
 from reconciler.providers import registry
+from reconciler.providers.permissions import leaves, written
 from tests.support.builders import NOW, desired_key, desired_level, desired_tenant, rotation, tenant_plan
 
 CBC, CORTEX, LACEWORK = "carbon-black-cloud", "cortex-cloud", "lacework"
@@ -216,7 +216,7 @@ def test_parameters_count(rule: str, tenant: DesiredTenant, params: dict[str, An
 )
 def test_permissions_as_paths(tree: dict[str, Any], paths: list[str]) -> None:
     """Whatever tree a vendor has: what is granted, and nothing that is not."""
-    assert list(dotted(tree)) == paths
+    assert [written(one) for one in leaves(tree)] == paths
 
 
 def test_a_day_more_or_less() -> None:
