@@ -31,6 +31,11 @@ class Peer:
         self._bin = _environment() / "bin"
 
     @property
+    def version(self) -> Sequence[str]:
+        """Start, import, and end."""
+        return [str(self._bin / "octodns-sync"), "--version", "--config-file", "none"]
+
+    @property
     def sync(self) -> Sequence[str]:
         """Compare the two sides, and say that there is nothing to do."""
         return [str(self._bin / "octodns-sync"), "--quiet", "--config-file", str(self._folder / "config.yaml")]

@@ -49,7 +49,7 @@ def unit(figure: str) -> str:
 
 
 def table(middle: Mapping[str, float], verdicts: Sequence[Verdict], title: str) -> None:
-    line = "{:<48} {:>12} {:>11}  {}".format
+    line = "{:<58} {:>12} {:>11}  {}".format
     judged = {verdict.budget.figure for verdict in verdicts}
     print(line(title, "measured", "budget", ""), file=sys.stderr)
     for name, value in middle.items():

@@ -53,8 +53,8 @@ def test_a_broken_ratio_is_broken(load: float, kept: bool) -> None:
 
 def test_ratios_are_made_round_by_round() -> None:
     """What is compared was measured in the same minute; parts are added up; a round that lacks a part is an error."""
-    figures = {"python": [1, 1], "load_to_diff": [1, 3], "octodns_sync": [4, 2]}
-    assert budgets.ratios(figures) == {"diff_ratio": [0.5, 2.0]}
+    figures = {"python": [1, 1], "load_to_diff_import": [0, 0], "load_to_diff": [1, 3], "octodns_sync": [4, 2]}
+    assert budgets.ratios(figures) == {"diff_ratio_with_start": [0.5, 2.0]}
     with pytest.raises(ValueError, match="zip"):
         budgets.ratios({**figures, "python": [1]})
 

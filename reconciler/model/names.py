@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 NAME_PATTERN: Final = r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"
@@ -34,6 +35,7 @@ class ObjectId(NamedTuple):
         return f"{self.kind}/{self.name}"
 
     @classmethod
+    @lru_cache(maxsize=4096)  # a plan reads each record's key several times, one tenant after the other
     def parse(cls, text: str) -> ObjectId:
         """Read `Kind/name`; ValueError for anything else."""
         kind, _, name = text.partition("/")
