@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Final
@@ -28,6 +28,8 @@ from reconciler.model.state import Intent, StateDocument
 from reconciler.providers.base import Verification
 
 BATCH: Final = 64
+BATCHES: Final = 2
+"""How many batches may be under way: while the last keys of one are being verified, the next one's are being created."""
 WORKERS: Final = 8
 """How many actions of a tenant are being carried out at once, secrets that are only being verified left out."""
 VERIFIERS: Final = 8
@@ -35,6 +37,15 @@ VERIFIERS: Final = 8
 
 _WITH_INTENT: Final = frozenset({Operation.CREATE, Operation.ISSUE, Operation.REGENERATE})
 _ENDS_THE_TENANT: Final = (LeaseLost, AuthenticationFailed, VaultAway)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Objects that were announced together, and the work on them."""
+
+    chains: Sequence[Sequence[Action]]
+    intents: Mapping[ObjectId, Intent]
+    work: Sequence[Future[None]]
 
 
 @dataclass(slots=True)
@@ -58,13 +69,15 @@ class TenantRun:
         try:
             with ThreadPoolExecutor(WORKERS + VERIFIERS, f"apply-{self.tools.tenant.desired.name}") as pool:
                 for _, phase in groupby(actions, key=_phase):
-                    for batch in _batches(_chains(phase)):
-                        intents = self._open_intents(batch)
-                        list(pool.map(lambda chain, intents=intents: self._chain(chain, intents), batch))
-                        self._drop_unused(batch, intents)
-                        self._flush()
-                        with self.tools.tenant.gate.patient():
-                            self._give_way(batch, intents)
+                    under_way: list[_Batch] = []
+                    for chains in _batches(_chains(phase)):
+                        intents = self._open_intents(chains)
+                        work = [pool.submit(self._chain, chain, intents) for chain in chains]
+                        under_way.append(_Batch(chains, intents, work))
+                        if len(under_way) == BATCHES:
+                            self._end(under_way.pop(0))
+                    for batch in under_way:
+                        self._end(batch)
         except Exception as problem:  # noqa: BLE001  no more threads, no more memory
             self.error = Unexpected.of(problem)
         return tuple(
@@ -96,6 +109,15 @@ class TenantRun:
         except ReconcilerError as error:
             self._halt(str(error))
         return intents
+
+    def _end(self, batch: _Batch) -> None:
+        """Wait for a batch, and record it."""
+        for work in batch.work:
+            work.result()
+        self._drop_unused(batch.chains, batch.intents)
+        self._flush()
+        with self.tools.tenant.gate.patient():
+            self._give_way(batch.chains, batch.intents)
 
     def _give_way(self, batch: Sequence[Sequence[Action]], intents: Mapping[ObjectId, Intent]) -> None:
         """End what was made of keys that somebody has revoked since: the commit that has just been made tells."""

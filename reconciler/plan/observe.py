@@ -70,7 +70,7 @@ class Gate:
 
     @contextmanager
     def patient(self) -> Iterator[None]:
-        """What is done in here is waited for, even by a run that is to end. For one thread that works alone."""
+        """What is done meanwhile is waited for, even by a run that is to end. For one thread at a time."""
         before, self.interrupted = self.interrupted, lambda: False
         try:
             yield

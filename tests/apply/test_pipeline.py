@@ -25,8 +25,12 @@ def estate(world: World, naps: Naps, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-def test_the_next_key_is_created_while_a_secret_is_verified(estate: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first verification ends only once the next creation has begun: waiting for each other they would never end."""
+@pytest.mark.parametrize("batch", [64, 1])
+def test_the_next_key_is_created_while_a_secret_is_verified(
+    estate: World, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """The first verification ends only once the next creation has begun, of the same batch or of the next one."""
+    monkeypatch.setattr(working, "BATCH", batch)
     second, created = threading.Event(), []
     create, verify = Session.create_key, issuing._verify
 
