@@ -11,11 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from reconciler.errors import foreign
-from reconciler.model.policy import Param, Type, Variable
+from reconciler.model.policy import MAX_LENGTH, Param, Type, Variable
 from reconciler.suggest import did_you_mean
 
-MAX_LENGTH: Final = 1000
-"""Characters of an expression."""
 MAX_SUMS: Final = 4
 """How often an expression may say `+`: each one that joins texts makes a longer one, in every step of an iteration."""
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.cel import MAX_LENGTH, Failure, Language, Mistake
-from reconciler.model.policy import VARIABLES, Type
+from reconciler.cel import Failure, Language, Mistake
+from reconciler.model.policy import MAX_LENGTH, VARIABLES, Type
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 WITHIN = {"one": {"params.within": timedelta(days=3)}, "two": {"params.names": ("a", "b")}}

@@ -11,6 +11,9 @@ from typing import Final, NamedTuple
 from reconciler.model.desired import Source
 from reconciler.model.names import ObjectId
 
+MAX_LENGTH: Final = 1000
+"""Characters of an expression, and of what is said with it."""
+
 Param = bool | int | str | timedelta | tuple[str, ...]
 """The value of a rule's parameter."""
 

@@ -7,10 +7,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from reconciler.cel import MAX_LENGTH
 from reconciler.manifest.models.base import ApiVersion, Metadata, Section
 from reconciler.manifest.scalars import Description, Line, Name, duration, refuse, shown
-from reconciler.model.policy import Effect, Param
+from reconciler.model.policy import MAX_LENGTH, Effect, Param
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DURATION: Final = re.compile(r"(0|[1-9][0-9]{0,6})[wdhms]")
