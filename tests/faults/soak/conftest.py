@@ -26,13 +26,13 @@ def soil(
     """What the schedules of a shard stand on."""
     import reconciler.apply.tenant
     import reconciler.providers.cortex_cloud.client as cortex_cloud
-    import reconciler.providers.trend_workload_security.client as trend_workload_security
+    import reconciler.providers.trend_workload_security.session as trend_workload_security
 
     monkeypatch.setattr("reconciler.providers.pacing.Pacer.pause", lambda self, seconds: None)
     monkeypatch.setattr(reconciler.apply.tenant, "WORKERS", 1)
     monkeypatch.setattr(reconciler.apply.tenant, "VERIFIERS", 0)
-    for client in (trend_workload_security.Client, cortex_cloud.Client):
-        monkeypatch.setitem(client.__init__.__kwdefaults__, "page", PAGE)  # else a few keys make no pages
+    for pages in (trend_workload_security.Session, cortex_cloud.Client):
+        monkeypatch.setitem(pages.__init__.__kwdefaults__, "page", PAGE)  # else a few keys make no pages
     # Without it each answer of the proxy waits 40 ms for an acknowledgement.
     monkeypatch.setattr("socketserver.StreamRequestHandler.disable_nagle_algorithm", True)
     kv = f"soak{next(_numbers)}"
