@@ -53,7 +53,9 @@ BUDGETS: Final = (
     Budget("load_warm_ratio", "the same with a warm cache", 0.25, "×", 10_000, small=0.35),
     Budget("plan_ratio", "no-op plan, to CSafeLoader alone", 1.5, "×", 10_000),
     Budget("diff_ratio", "load to diff, cold, to octodns-sync, both without start", 0.333, "×", 10_000, small=0.4),
-    Budget("diff_warm_ratio", "load to diff, warm, to octodns-sync, both without start", 0.125, "×", 10_000, small=0.25),
+    Budget(
+        "diff_warm_ratio", "load to diff, warm, to octodns-sync, both without start", 0.125, "×", 10_000, small=0.25
+    ),
     Budget("apply_ratio", "creates with secrets stored, to a bare loop", 1.5, "×", 1_000),
     Budget("plan_latency_ratio", "plan with slow vendors, to the slowest tenant alone", 3.0, "×"),
     Budget("apply_latency_ratio", "creates with slow vendors, to a bare loop", 1.5, "×", 1_000),
