@@ -20,7 +20,10 @@ from tests.support.crash_world import CrashWorld, Ground, crash_world, foreign
 
 CREATE: Final = next(scenario for scenario in SCENARIOS if scenario.name == "create")
 LOCK: Final = next(scenario for scenario in SCENARIOS if scenario.name == "lock")
-READ: Final = frozenset({"demo", "emulate", "explain", "fmt", "init", "plan", "providers", "schema", "validate"})
+READ: Final = frozenset({
+    "access-diff", "comment", "demo", "doctor", "drift", "emulate", "explain", "fmt", "init", "plan", "providers", "schema",
+    "validate",
+})  # fmt: skip
 """Commands that change nothing at a vendor and nothing in Vault (`demo` brings its own)."""
 KILLED_ELSEWHERE: Final = frozenset({"import"})
 """`tests/faults/test_crash_import.py`: it makes manifests, which no scenario compares."""
