@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import InvalidInput
-from reconciler.manifest import models, positions, reader
+from reconciler.manifest import models, positions
 from reconciler.manifest.check import check
 from reconciler.manifest.drafts import Place
 from reconciler.manifest.load import load_estate, validate
@@ -71,15 +71,8 @@ def _labels(root: Path) -> Iterator[tuple[Source, Mapping[str, Any]]]:
     files, _ = below(root, None)
     for path in files.values():
         data = read(path)
-        for document in () if isinstance(data, Problem) else _documents(data):
+        for document in () if isinstance(data, Problem) else positions.documents(data):
             value = document.value
             if isinstance(value, dict) and value.get("kind") == Kind.API_KEY:
                 labels = value["metadata"].get("labels") or {}
                 yield Source(shown(path), document.line, document.column), labels
-
-
-def _documents(data: bytes) -> list[reader.Document]:
-    try:
-        return list(reader.values(data))
-    except reader.Unusual:
-        return list(positions.read(data).documents)

@@ -10,7 +10,7 @@ Scalars follow YAML 1.2's core schema: `no` and `2027-06-30` are texts, `0o17` a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import yaml
@@ -75,6 +75,11 @@ def resolve(text: str) -> Any:  # noqa: PLR0911  one return per kind of scalar
             return float("nan")
         case _:
             return float(text)
+
+
+def may_hold(data: bytes, words: Iterable[bytes]) -> bool:
+    """Whether one of some ASCII words may stand in a file, for those who would rather not read all of it."""
+    return data.startswith(_UTF16) or any(word in data for word in words)
 
 
 def values(data: bytes) -> Iterator[Document]:

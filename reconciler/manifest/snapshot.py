@@ -7,7 +7,7 @@ revision only, and only to a file or a folder of it, as the loader would follow 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,13 +18,22 @@ from reconciler.manifest import pipeline, positions, reader
 from reconciler.manifest.load import Held, load_estate, load_held
 from reconciler.manifest.problems import Problem
 from reconciler.manifest.revision import Revision, read_revision
-from reconciler.manifest.source import ROOT_FILE, below, find_root, read, resolved, shown
+from reconciler.manifest.source import (
+    ENDINGS,
+    ROOT_FILE,
+    below,
+    find_root,
+    is_hidden,
+    is_manifest,
+    read,
+    resolved,
+    shown,
+)
 from reconciler.model.desired import Source
 from reconciler.model.estate import Estate
 
 JUDGING: Final = ("EndpointMap", "Policy", "Waiver", "Approval", "Estate")
 """Kinds that are compared as they stand: they say where credentials go, or judge what others want."""
-_ENDINGS: Final = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +132,7 @@ def _ca_cert(revision: Revision, root: Path, given: str) -> bytes:
 
 def _manifests(revision: Revision) -> Iterator[tuple[str, bytes]]:
     """The manifests that the loader would find in a working tree of the revision, each content once."""
-    paths = [path for path in revision.files if _is_manifest(path)]
+    paths = [path for path in revision.files if is_manifest(path)]
     yield from revision.read(paths)
     linked = dict(_linked(revision, frozenset(paths)))
     for path, (_, data) in zip(linked, revision.read(list(linked.values())), strict=True):
@@ -133,8 +142,8 @@ def _manifests(revision: Revision) -> Iterator[tuple[str, bytes]]:
 def _linked(revision: Revision, known: frozenset[str]) -> Iterator[tuple[str, str]]:
     """What is found only by following links: the path that leads there, and the file."""
     seen = set(known)
-    for link, data in revision.read([path for path in revision.links if not _is_hidden(path)]):
-        named = link.endswith(_ENDINGS)
+    for link, data in revision.read([path for path in revision.links if not is_hidden(path)]):
+        named = link.endswith(ENDINGS)
         target = posixpath.normpath(posixpath.join(posixpath.dirname(link), data.decode(errors="replace")))
         if target.startswith(("/", "../")) or target == "..":
             if named:
@@ -146,7 +155,7 @@ def _linked(revision: Revision, known: frozenset[str]) -> Iterator[tuple[str, st
         elif found := [path for path in revision.files if target == "." or path.startswith(f"{target}/")]:
             for path in found:
                 rest = path if target == "." else path.removeprefix(f"{target}/")
-                if _is_manifest(rest) and path not in seen:
+                if is_manifest(rest) and path not in seen:
                     seen.add(path)
                     yield f"{link}/{rest}", path
         elif named or _leads_on(target, revision):
@@ -162,14 +171,6 @@ def _leads_on(target: str, revision: Revision) -> bool:
     return any(target == one or target.startswith(f"{one}/") for one in (*revision.links, *revision.submodules))
 
 
-def _is_manifest(path: str) -> bool:
-    return path.endswith(_ENDINGS) and not _is_hidden(path)
-
-
-def _is_hidden(path: str) -> bool:
-    return any(part.startswith(".") for part in path.split("/"))
-
-
 # --- what judges --------------------------------------------------------------------------------------------------------
 
 
@@ -177,9 +178,9 @@ def _judging(contents: Iterator[tuple[str, bytes]]) -> Iterator[Document]:
     """The documents of the kinds that are compared as they stand. The manifests are known to be good."""
     kinds = tuple(kind.encode() for kind in JUDGING)
     for name, data in contents:
-        if not any(kind in data for kind in kinds) and data[:2] not in {b"\xff\xfe", b"\xfe\xff"}:
+        if not reader.may_hold(data, kinds):
             continue  # nearly all of a large estate
-        for document in _documents(data):
+        for document in positions.documents(data):
             value = document.value
             if isinstance(value, dict) and value.get("kind") in JUDGING:
                 metadata = value["metadata"]
@@ -192,10 +193,3 @@ def _judging(contents: Iterator[tuple[str, bytes]]) -> Iterator[Document]:
                     {**value.get("spec", {}), "tenantSelector": metadata.get("tenantSelector")},
                     source,
                 )
-
-
-def _documents(data: bytes) -> Sequence[reader.Document]:
-    try:
-        return list(reader.values(data))
-    except reader.Unusual:
-        return positions.read(data).documents

@@ -15,13 +15,23 @@ from reconciler.model.desired import Source
 ROOT_FILE: Final = "reconciler.yaml"
 MAX_BYTES: Final = 32 * 1024 * 1024
 _MEBIBYTE: Final = 1024 * 1024
-_ENDINGS: Final = (".yaml", ".yml")
+ENDINGS: Final = (".yaml", ".yml")
 
 
 def shown(path: Path) -> str:
     """A path as messages show it: relative to the current folder where it is below it."""
     text, here = str(path), os.getcwd()  # noqa: PTH109  once per file: a Path costs ten times as much
     return "." if text == here else text.removeprefix(here.rstrip(os.sep) + os.sep)
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a path with `/` between its parts leads to, or through, something hidden."""
+    return any(part.startswith(".") for part in path.split("/"))
+
+
+def is_manifest(path: str) -> bool:
+    """Whether a file below an estate's root is one of its manifests, by its path with `/` between the parts."""
+    return path.endswith(ENDINGS) and not is_hidden(path)
 
 
 def resolved(path: Path) -> Path:
@@ -68,7 +78,7 @@ class Files:
             below = path.resolve() if entry.is_symlink() else real / entry.name
             if entry.is_dir():
                 self._folder(path, below)
-            elif path.suffix not in _ENDINGS or below in self.paths:
+            elif path.suffix not in ENDINGS or below in self.paths:
                 continue
             elif entry.is_file():
                 self.paths[below] = path
@@ -80,12 +90,12 @@ class Files:
         try:
             target = path.resolve(strict=True)
         except (OSError, RuntimeError):
-            if path.suffix in _ENDINGS:
+            if path.suffix in ENDINGS:
                 self._problem(path, "symlink", "the symbolic link leads nowhere")
             return False
         if target.is_relative_to(self.root):
             return True
-        if path.suffix in _ENDINGS or target.is_dir():
+        if path.suffix in ENDINGS or target.is_dir():
             self._problem(
                 path,
                 "symlink",

@@ -19,15 +19,13 @@ from reconciler.manifest.drafts import Drafts, Place, TenantDraft
 from reconciler.manifest.policies import gather
 from reconciler.manifest.revision import Revision, read_revision
 from reconciler.manifest.settings import SettingsDraft, to_estate
-from reconciler.manifest.source import ROOT_FILE, find_root, resolved
+from reconciler.manifest.source import ROOT_FILE, find_root, is_manifest, resolved
 from reconciler.model.desired import Source
 from reconciler.model.estate import Estate
 from reconciler.model.policy import NO_POLICIES, Policies
 
-_ENDINGS: Final = (".yaml", ".yml")
 _KINDS: Final = (b"Tenant", b"EndpointMap", b"Policy", b"Waiver")
 _MEND: Final = "have it mended there first: nothing is judged while a rule cannot be read"
-_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +112,10 @@ def _drafts(revision: Revision) -> Drafts:
     """The tenants and endpoint maps of a revision. What is not valid there is not there; InvalidInput for two of a name."""
     drafts = Drafts()
     seen: dict[tuple[str, str], str] = {}
-    for path, data in revision.read([path for path in revision.files if _is_manifest(path)]):
-        if not any(kind in data for kind in _KINDS) and data[:2] not in _UTF16:
+    for path, data in revision.read([path for path in revision.files if is_manifest(path)]):
+        if not reader.may_hold(data, _KINDS):
             continue  # keys and levels, mostly: they decide nothing here
-        for document in _documents(data):
+        for document in positions.documents(data):
             kind = document.value.get("kind") if isinstance(document.value, dict) else None
             manifest = check(document) if kind in {"Tenant", "EndpointMap", "Policy", "Waiver"} else None
             place = revision.place(path)
@@ -136,14 +134,3 @@ def _drafts(revision: Revision) -> Drafts:
                 )
             drafts.add(manifest, Place(0, document.number, Source(place, document.line, document.column)))
     return drafts
-
-
-def _is_manifest(path: str) -> bool:
-    return path.endswith(_ENDINGS) and not any(part.startswith(".") for part in path.split("/"))
-
-
-def _documents(data: bytes) -> list[reader.Document]:
-    try:
-        return list(reader.values(data))
-    except reader.Unusual:
-        return list(positions.read(data).documents)
