@@ -12,8 +12,11 @@ from reconciler.cli.interrupt import interruptible
 from reconciler.cli.options import (
     Terminal,
     allow_option,
+    auto_approve_option,
     estate_option,
     exit_codes,
+    lease_timeout_option,
+    may_ask,
     target_option,
     trust_option,
     trusted_option,
@@ -43,11 +46,8 @@ if TYPE_CHECKING:
 )
 @click.argument("plan_file", type=click.Path(path_type=Path, dir_okay=False, exists=True), required=False)
 @estate_option
-@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal.")
-@click.option(
-    "--lease-timeout", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", show_default=True,
-    help="How long to wait for a tenant that another run is at work on.",
-)  # fmt: skip
+@auto_approve_option
+@lease_timeout_option
 @target_option
 @allow_option
 @trust_option
@@ -99,9 +99,7 @@ def _apply(
 
     if plan_file is not None and targets:
         raise InvalidInput("a saved plan is applied as it is", hint="leave --target out, or plan with it")
-    asks = sys.stdin is not None and sys.stdin.isatty() and not auto_approve
-    if not asks and not auto_approve:
-        raise InvalidInput("nobody can be asked here", hint="review the plan first, then apply it with --auto-approve")
+    asks = may_ask(auto_approve=auto_approve, hint="review the plan first, then apply it with --auto-approve")
     with access(estate, "apply", trust_endpoints=trust_endpoints, trusted_ref=trusted_ref) as run:
         loaded = saved.load(plan_file, run.estate) if plan_file is not None else None
         planned, findings = make_plan(run, targets, allowed)

@@ -17,6 +17,7 @@ from reconciler.cli.options import exit_code
 from reconciler.cli.output import Outcome, as_text
 from reconciler.errors import Denied, InvalidInput, ReconcilerError, printable
 from reconciler.model.action import TenantPlan
+from reconciler.model.desired import DesiredTenant
 from reconciler.model.estate import Estate, Limits
 from reconciler.model.finding import Finding
 from reconciler.model.outcome import ExitCode
@@ -26,6 +27,7 @@ from reconciler.plan.run import Planned, plan_all
 from reconciler.plan.target import Target, narrow, refuse_unknown, tenants
 from reconciler.policy.guardrails import check, counted, spread_rotations
 from reconciler.providers.base import ConnectionSettings
+from reconciler.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from reconciler.manifest import Cache
@@ -128,6 +130,15 @@ def _refuse_unvouched(estate: TrustedEstate) -> None:
                 where=str(tenant.source),
                 hint="keep the credential in Vault, which stores its endpoint beside it; or have the change merged first",
             )
+
+
+def declared(estate: Estate, name: str) -> DesiredTenant:
+    """The tenant of that name. InvalidInput if no manifest declares it."""
+    found = next((one for one in estate.tenants if one.name == name), None)
+    if found is None:
+        hint = did_you_mean(name, [one.name for one in estate.tenants])
+        raise InvalidInput(f"no manifest declares the tenant {name!r}", hint=hint)
+    return found
 
 
 def with_trusted(document: dict[str, Any], estate: Estate) -> dict[str, Any]:

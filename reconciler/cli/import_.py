@@ -7,7 +7,14 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options import Terminal, estate_option, exit_codes, format_option, trust_option
+from reconciler.cli.options import (
+    Terminal,
+    estate_option,
+    exit_codes,
+    format_option,
+    lease_timeout_option,
+    trust_option,
+)
 from reconciler.errors import InvalidInput
 from reconciler.model.outcome import ExitCode
 
@@ -37,10 +44,7 @@ from reconciler.model.outcome import ExitCode
     help="A key of a vendor that lists none, and how its manifest calls it. Repeatable.",
 )  # fmt: skip
 @estate_option
-@click.option(
-    "--lease-timeout", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", show_default=True,
-    help="How long to wait for a tenant that another run is at work on.",
-)  # fmt: skip
+@lease_timeout_option
 @trust_option
 @format_option("text", "json")
 @click.pass_obj
@@ -64,16 +68,12 @@ def command(
 
     from reconciler.apply.adopt import Import, run_import
     from reconciler.apply.run import ApplyRun
-    from reconciler.cli.estate import access, told_in
+    from reconciler.cli.estate import access, declared, told_in
     from reconciler.manifest.source import shown
     from reconciler.report import adoption as report
-    from reconciler.suggest import did_you_mean
 
     with told_in(output_format), access(estate, "apply", trust_endpoints=trust_endpoints, may_be_empty=True) as run:
-        desired = next((one for one in run.estate.tenants if one.name == tenant), None)
-        if desired is None:
-            hint = did_you_mean(tenant, [one.name for one in run.estate.tenants])
-            raise InvalidInput(f"no manifest declares the tenant {tenant!r}", hint=hint)
+        desired = declared(run.estate, tenant)
         asked = Import(desired, estate.resolve(), out.absolute(), only, _known(key_ids))
         made = run_import(ApplyRun(run, fresh=False, lease_timeout=lease_timeout), asked)
     if output_format == "json":

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from reconciler.errors import LeaseHeld, ReconcilerError, Stopped, printable
+from reconciler.errors import InvalidInput, LeaseHeld, ReconcilerError, Stopped, printable
 from reconciler.model.outcome import ExitCode
 
 if TYPE_CHECKING:
@@ -145,6 +145,31 @@ def exit_code(error: ReconcilerError) -> ExitCode:
     if isinstance(error, LeaseHeld):
         return ExitCode.LEASE_HELD
     return ExitCode.STOPPED if isinstance(error, Stopped) else ExitCode.ERROR
+
+
+def auto_approve_option(function: _F) -> _F:
+    """`--auto-approve`, given to the command as `auto_approve`."""
+    return click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal.")(function)
+
+
+def may_ask(*, auto_approve: bool, hint: str) -> bool:
+    """Whether somebody is to be asked before anything is done. InvalidInput with the hint if nobody is there to be asked."""
+    asks = sys.stdin is not None and sys.stdin.isatty() and not auto_approve
+    if not asks and not auto_approve:
+        raise InvalidInput("nobody can be asked here", hint=hint)
+    return asks
+
+
+def lease_timeout_option(function: _F) -> _F:
+    """`--lease-timeout SECONDS`, given to the command as `lease_timeout`."""
+    return click.option(
+        "--lease-timeout",
+        type=click.FloatRange(min=0),
+        default=0.0,
+        metavar="SECONDS",
+        show_default=True,
+        help="How long to wait for a tenant that another run is at work on.",
+    )(function)
 
 
 def allow_option(command: _F) -> _F:

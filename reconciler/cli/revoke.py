@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import Terminal, estate_option, exit_codes, format_option, trust_option, trusted_option
+from reconciler.cli.options import (
+    Terminal,
+    auto_approve_option,
+    estate_option,
+    exit_codes,
+    format_option,
+    may_ask,
+    trust_option,
+    trusted_option,
+)
 from reconciler.errors import InvalidInput
 from reconciler.model.outcome import ExitCode, combine
 
@@ -40,7 +48,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--reason", required=True, metavar="TEXT", help="Why. It is kept in the state and shown by every plan.")
 @estate_option
-@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal.")
+@auto_approve_option
 @trust_option
 @trusted_option
 @format_option("text", "json")
@@ -72,9 +80,7 @@ def command(
         if not named and not selected:
             raise InvalidInput("nothing to revoke", hint="name keys as TENANT/KEY, or give --selector LABEL=VALUE")
         why = _reason(reason)
-        asks = sys.stdin is not None and sys.stdin.isatty() and not auto_approve
-        if not asks and not auto_approve:
-            raise InvalidInput("nobody can be asked here", hint="say --auto-approve")
+        asks = may_ask(auto_approve=auto_approve, hint="say --auto-approve")
         with without_manifests(estate, "apply", trust_endpoints=trust_endpoints, trusted_ref=trusted_ref) as run:
             choice = _choose(run, named, selected)
             if asks and choice.keys:

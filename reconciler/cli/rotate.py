@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.interrupt import interruptible
-from reconciler.cli.options import Terminal, estate_option, exit_codes, format_option, trust_option, trusted_option
+from reconciler.cli.options import (
+    Terminal,
+    auto_approve_option,
+    estate_option,
+    exit_codes,
+    format_option,
+    lease_timeout_option,
+    may_ask,
+    trust_option,
+    trusted_option,
+)
 from reconciler.errors import InvalidInput
 from reconciler.model.outcome import ExitCode, combine
 
@@ -32,15 +41,12 @@ if TYPE_CHECKING:
 )
 @click.argument("key", metavar="TENANT/KEY")
 @estate_option
-@click.option("--auto-approve", is_flag=True, help="Do not ask. Needed where there is no terminal.")
+@auto_approve_option
 @click.option(
     "--drop-previous", is_flag=True,
     help="End the generation before now, although its overlap is not over: never three live at once.",
 )  # fmt: skip
-@click.option(
-    "--lease-timeout", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", show_default=True,
-    help="How long to wait for a tenant that another run is at work on.",
-)  # fmt: skip
+@lease_timeout_option
 @trust_option
 @trusted_option
 @format_option("text", "json")
@@ -66,9 +72,7 @@ def command(
     from reconciler.plan.target import Target, only_rotation
     from reconciler.report import data, text
 
-    asks = sys.stdin is not None and sys.stdin.isatty() and not auto_approve
-    if not asks and not auto_approve:
-        raise InvalidInput("nobody can be asked here", hint="add --auto-approve")
+    asks = may_ask(auto_approve=auto_approve, hint="add --auto-approve")
     target = Target.parse(key)
     name = target.object
     if name is None or name.kind is not Kind.API_KEY:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from reconciler.cli.options import Terminal, estate_option, exit_codes, format_option, trust_option
+from reconciler.cli.options import (
+    Terminal,
+    estate_option,
+    exit_codes,
+    format_option,
+    may_ask,
+    trust_option,
+)
 from reconciler.errors import InvalidInput, NotFound
 from reconciler.model.outcome import ExitCode
 
@@ -80,18 +86,12 @@ def _rebuild(
     import secrets
 
     from reconciler.apply.restore import carry_out, propose
-    from reconciler.cli.estate import access
+    from reconciler.cli.estate import access, declared
     from reconciler.report import state
-    from reconciler.suggest import did_you_mean
 
-    asks = sys.stdin is not None and sys.stdin.isatty() and not auto_approve
-    if not asks and not auto_approve:
-        raise InvalidInput("nobody can be asked here", hint="say --auto-approve")
+    asks = may_ask(auto_approve=auto_approve, hint="say --auto-approve")
     with access(estate, "apply", trust_endpoints=trust_endpoints) as run:
-        desired = next((one for one in run.estate.tenants if one.name == tenant), None)
-        if desired is None:
-            hint = did_you_mean(tenant, [one.name for one in run.estate.tenants])
-            raise InvalidInput(f"no manifest declares the tenant {tenant!r}", hint=hint)
+        desired = declared(run.estate, tenant)
         made = propose(run, desired)
         if form == "text" or asks:
             state.proposal(terminal.console(stderr=form == "json"), made)
