@@ -64,29 +64,28 @@ def main() -> None:
 
 
 def _warm() -> None:
-    """Import everything that a command imports, with a `sleep` that does not."""
+    """Do all that a command does before it looks at anything: imports, with a `sleep` that does not, and validators."""
     import time
     from importlib import import_module
+    from pkgutil import walk_packages
 
     time.sleep = lambda _seconds: None  # before anybody takes it from there
-    from reconciler.cli.group import COMMANDS, group
+    import reconciler
 
-    for name in COMMANDS:
-        group.get_command(None, name)  # type: ignore[arg-type]  # commands are imported when asked for
-    for module in (
-        "deepdiff", "hvac.adapters", "requests", "reconciler.apply.handoff", "reconciler.apply.restore",
-        "reconciler.apply.run", "reconciler.cli.estate", "reconciler.manifest", "reconciler.plan.saved",
-        "reconciler.report.data", "reconciler.report.handoffs", "reconciler.report.state",
-        "reconciler.report.text", "reconciler.vault.mounts",
-    ):  # fmt: skip
-        import_module(module)
-    from importlib.metadata import entry_points
+    ours = [
+        module.name for module in walk_packages(reconciler.__path__, "reconciler.") if "emulator" not in module.name
+    ]
+    for name in (*ours, "deepdiff", "hvac.adapters", "requests"):
+        if not name.endswith("__main__"):
+            import_module(name)
+    from pydantic import BaseModel
 
-    for point in entry_points(group="reconciler.providers"):
-        try:
-            import_module(f"{point.module}.client")
-        except ImportError:  # one that is not there, or has no such module: its command says so
-            continue
+    models = [BaseModel]
+    while models:
+        model = models.pop()
+        models += model.__subclasses__()
+        if model.__module__.startswith("reconciler."):
+            model.model_rebuild()
     gc.collect()
     gc.freeze()  # else each process copies most of this memory at its first collection
 

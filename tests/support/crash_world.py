@@ -26,6 +26,8 @@ from tests.support.crash_site import FOREIGN, Site
 
 ESTATE_ID: Final = UUID("5b0c1f0e-7c55-4e0e-9d53-0a6f6f3f2c11")
 TENANT: Final = "acme"
+UNLIMITED: Final = {"calls": 1_000_000, "per": "1s", "share": 1}
+"""Runs do not sleep here: keeping under a rate would mean to ask the time until it is over."""
 ROUNDS: Final = 6
 """How often a person is asked, at most, until nothing is left to do."""
 _KEY_WRITES: Final = {
@@ -75,6 +77,7 @@ class CrashWorld:
             "credentials": {"vault": {"mount": self.ground.kv, "path": f"{self.case}/credentials"}},
             "secrets": {"mount": self.ground.kv, "path": f"{self.case}/{secrets}/{{tenant}}/{{key}}"},
             "onRemoval": removal,
+            "rate": UNLIMITED,
             **self.site.tenant(),
         }
         self._write("tenant", "Tenant", {"name": TENANT}, spec)
