@@ -41,11 +41,19 @@ def measured(keys: int, share: float, latency: float) -> dict[str, float]:
         session.observe()
         seconds = time.perf_counter() - start
         session.close()
-    rate = (session.calls - most) / seconds  # the first window's worth comes at once, and is nobody's waiting
+    least = least_seconds(session.calls, most, allowed.seconds)
     return {
         "calls": session.calls, "too_many": session.calls - LISTS - keys, "seconds": seconds,
-        "allowed_per_second": most / allowed.seconds, "used": rate * allowed.seconds / most,
+        "allowed_per_second": most / allowed.seconds, "least_seconds": least, "used": least / seconds,
     }  # fmt: skip
+
+
+def least_seconds(calls: int, most: int, window: float) -> float:
+    """When the last of so many calls may leave at the earliest, if any `window` seconds take `most` of them.
+
+    The first window's worth may leave at once, the next one when the window is over.
+    """
+    return (calls - 1) // most * window
 
 
 def main() -> int:

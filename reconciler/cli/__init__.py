@@ -6,8 +6,16 @@ The shell is this package's `main`. It turns whatever a command returns or raise
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NoReturn
 
-__all__ = ["main"]
+__all__ = ["main", "process"]
+
+
+def process() -> NoReturn:
+    """Be the process that runs its own command line, to its end."""
+    from reconciler.cli.run import leave
+
+    leave(main())
 
 
 def main(args: Sequence[str] | None = None) -> int:

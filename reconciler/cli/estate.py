@@ -32,6 +32,8 @@ from reconciler.suggest import did_you_mean
 if TYPE_CHECKING:
     from reconciler.manifest import Cache
 
+_LOADED: Final[list[Estate]] = []
+"""The estate that was loaded last."""
 _ALLOCATIONS: Final = 100_000
 """How many more objects there must be before garbage is looked for: hardly any of ours is in cycles."""
 
@@ -57,7 +59,7 @@ def access(
     for warning in estate.warnings:  # each says itself that it is one, and where
         click.echo(warning, err=True)
     with (
-        _lasting(),
+        _lasting(estate),
         as_trusted(estate, folder, trusted_ref, trust_endpoints=trust_endpoints) as judged,
         connected(judged, identity, trust_endpoints=trust_endpoints) as run,
     ):
@@ -65,8 +67,12 @@ def access(
 
 
 @contextmanager
-def _lasting() -> Iterator[None]:
-    """What has been loaded lasts: garbage collection does not look at it again and again, and looks less often."""
+def _lasting(estate: Estate) -> Iterator[None]:
+    """What has been loaded lasts: garbage collection does not look at it again and again, and looks less often.
+
+    Nor is it freed afterwards, for the process ends then.
+    """
+    _LOADED[:] = [estate]
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS, *before[1:])

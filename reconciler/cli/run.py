@@ -6,6 +6,7 @@ own text and local variables are not shown even then, for they could hold a secr
 
 from __future__ import annotations
 
+import atexit
 import os
 import resource
 import select
@@ -66,6 +67,17 @@ def run(args: Sequence[str] | None = None) -> int:
     except Exception as problem:  # noqa: BLE001  the last line of defence
         status = _unexpected(problem, verbose=not _VERBOSE.isdisjoint(args))
     return status
+
+
+def leave(status: int) -> NoReturn:
+    """End the process. What it has loaded is not taken apart object by object, which could take longer than loading it."""
+    if threading.active_count() > 1:  # somebody's thread, which the interpreter waits for
+        sys.exit(status)
+    atexit._run_exitfuncs()  # noqa: SLF001  a plugin's, perhaps
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # `run` has said what is wrong with it, if it could
+            stream.flush()
+    os._exit(status)
 
 
 @contextmanager

@@ -53,14 +53,17 @@ def tenants(all_tenants: Sequence[DesiredTenant], targets: Sequence[Target]) -> 
 
 def refuse_unknown(tenant: DesiredTenant, plan: TenantPlan, targets: Sequence[Target]) -> None:
     """InvalidInput for a target that is in no manifest of its tenant and that nothing is to be done about either."""
+    mine = [target.object for target in targets if target.tenant == tenant.name and target.object is not None]
+    if not mine:
+        return
     known = {level.id for level in tenant.levels} | {key.id for key in tenant.keys}
     known |= {action.object for action in plan.actions} | {blocked.object for blocked in plan.blocked}
     known |= {waiting.object for waiting in plan.waiting}
-    for target in targets:
-        if target.tenant == tenant.name and target.object is not None and target.object not in known:
+    for name in mine:
+        if name not in known:
             raise InvalidInput(
-                f"--target names {target.object}, which tenant {tenant.name} does not have",
-                hint=did_you_mean(str(target.object), map(str, known)),
+                f"--target names {name}, which tenant {tenant.name} does not have",
+                hint=did_you_mean(str(name), map(str, known)),
             )
 
 

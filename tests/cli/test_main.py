@@ -502,3 +502,29 @@ def test_progress_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     """There is a console for each of the two streams."""
     Terminal(color=True).console(stderr=True).print("[working]")
     assert capsys.readouterr() == ("", "[working]\n")
+
+
+LEAVING = """
+import atexit, sys, threading
+from reconciler.cli.run import leave
+atexit.register(lambda: print("told at the end"))
+{first}
+print("printed", end=" ")
+leave(3)
+"""
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["", "wait = threading.Event(); threading.Thread(target=lambda: (wait.wait(0.1), print('done'))).start()"],
+    ids=["alone", "with-a-thread"],
+)
+def test_process_ends_without_being_taken_apart_and_loses_nothing(first: str):
+    """What was printed gets out, who asked to be told at the end is told, and somebody's thread is waited for."""
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING.format(first=first)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "printed" in done.stdout
+    assert "told at the end" in done.stdout
+    assert ("done" in done.stdout) is bool(first)
