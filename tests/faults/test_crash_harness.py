@@ -79,6 +79,18 @@ def test_requests_have_one_order(matrix: Matrix, ground: Ground) -> None:
     assert [_plain(line) for line in again.requests] == [_plain(line) for line in matrix.requests]
 
 
+def test_batches_overlap_where_a_scenario_says_so(ground: Ground) -> None:
+    """Of three keys in batches of one, the last is announced after the first has been made."""
+    (scenario,) = (scenario for scenario in SCENARIOS if scenario.name == "create-batches")
+    made = Matrix(scenario, partial(crash_world, ground, TrendWorkloadSecurity))
+    made.record()
+    assert made.problems == []
+    posts = [(number, line) for number, line in enumerate(made.requests) if line.startswith("POST ")]
+    created = [number for number, line in posts if line.endswith("/apikeys")]
+    assert len(created) == 3
+    assert any("/reconciler/" in line and created[0] < number < created[-1] for number, line in posts)
+
+
 def _plain(request: str) -> str:
     return "/".join(part for part in request.split("/") if not part.startswith(("crash", "case")))
 

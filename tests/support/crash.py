@@ -65,7 +65,7 @@ class Matrix:
             if scenario.command == APPLY:
                 kinds, said = _kinds(world), set(scenario.at(world.site).split())
                 assert kinds == said, f"{scenario.name} is said to {said}, and does {kinds}"
-            ran = world.run(*scenario.command, workers=scenario.workers)
+            ran = world.run(*scenario.command, workers=scenario.workers, batch=scenario.batch)
             assert ran.status == 0 or self._asks(world, ran), ran.output
             self.requests = ran.requests
             if scenario.workers == 1:
@@ -111,7 +111,7 @@ class Matrix:
         scenario = self.scenario
         with self.make_world() as world:
             begin(world, scenario)
-            ran = world.run(*scenario.command, kill=death.first, workers=scenario.workers)
+            ran = world.run(*scenario.command, kill=death.first, workers=scenario.workers, batch=scenario.batch)
             where = f"{death} ({_last(ran)})"
             self._dead(world, ran, where)
             if scenario.meanwhile is not None:

@@ -40,6 +40,8 @@ class Order(TypedDict):
     """A file that names each request as it is made, one a line."""
     workers: int
     """How many threads a pool may have; 0: as many as it wants."""
+    batch: int
+    """How many objects an apply announces at once; 0: as many as it wants."""
     die_at: int
     """The number of a request, from 1; 0: it lives."""
     side: str
@@ -104,6 +106,7 @@ def _run(order: Order) -> NoReturn:
         os.dup2(output, 1)
         os.dup2(output, 2)
         _limit_workers(order["workers"])
+        _limit_batch(order["batch"])
         _watch_requests(order)
         code = _command(order["arguments"])
     finally:
@@ -131,6 +134,13 @@ def _limit_workers(workers: int) -> None:
 
     if workers:
         ThreadPoolExecutor.__init__ = limited  # type: ignore[method-assign]
+
+
+def _limit_batch(objects: int) -> None:
+    import reconciler.apply.tenant
+
+    if objects:
+        setattr(reconciler.apply.tenant, "BATCH", objects)  # noqa: B010
 
 
 def _watch_requests(order: Order) -> None:

@@ -75,6 +75,7 @@ class Processes:
         given: str = "",
         kill: Kill | None = None,
         workers: int = 1,
+        batch: int = 0,
     ) -> Ran:
         """Run one command line to its end, or to the chosen request, with this on its standard input."""
         order = Order(
@@ -85,6 +86,7 @@ class Processes:
             output=str(self._folder / "output"),
             requests=str(self._folder / "requests"),
             workers=workers,
+            batch=batch,
             die_at=kill.request if kill else 0,
             side=kill.side if kill else AFTER,
             held=str(self._folder / "held"),

@@ -109,6 +109,12 @@ def due(world: CrashWorld) -> None:
     world.age(91)
 
 
+def many_due(world: CrashWorld) -> None:
+    """The rotations of two keys are due."""
+    for name in ("one", "two"):
+        world.age(91, name)
+
+
 def over(world: CrashWorld) -> None:
     """The overlap is over."""
     world.age(2, issue=False)
@@ -147,6 +153,7 @@ def both(*changes: Change) -> Change:
 
 one: Final = both(level(), key())
 many: Final = both(level(), key("one"), key("two"))
+many_settled: Final = both(level(), key("one", rotation=OVERLAP), key("two", rotation=OVERLAP), apply)
 settled: Final = both(level(), key(rotation=OVERLAP), apply)
 in_place: Final = both(level(), key(rotation=IN_PLACE), apply)
 at_once: Final = both(level(), key(rotation=AT_ONCE), apply)
@@ -267,6 +274,8 @@ class Scenario:
     """Whether runs die in the middle of requests as well."""
     workers: int = 1
     """How many threads a pool may have; 0: as many as it wants."""
+    batch: int = 0
+    """How many objects are announced at once; 0: as many as it wants. With one, a batch begins before another ends."""
     anew: str = ""
     """The kinds where a key cannot get a new secret in place, if others."""
 
@@ -282,6 +291,7 @@ def _scenarios() -> Iterator[Scenario]:
     calm: dict[str, Any] = {"steady": True, "outlives": True}
     yield Scenario("create", one, nothing, "create", within=True)
     yield Scenario("create-many", many, nothing, "create", workers=0)
+    yield Scenario("create-batches", both(many, key("three")), nothing, "create", workers=0, batch=1)
     yield Scenario("create-second", key("other"), settled, "create", **calm)
     yield Scenario("update-key", key(rotation=OVERLAP, variant=1), settled, "update", **calm)
     yield Scenario("update-level", level(variant=1), settled, "update", fits=levels_fit, **calm)
@@ -296,6 +306,8 @@ def _scenarios() -> Iterator[Scenario]:
                    **calm)  # fmt: skip
     yield Scenario("rotate-in-place", due, in_place, "rotate", fits=in_place_fits, within=True)
     yield Scenario("rotate-at-once", due, at_once, "rotate", anew="rotate retire")
+    yield Scenario("rotate-batches", many_due, many_settled, "rotate", retiring=frozenset({"one", "two"}), fits=two_fit,
+                   workers=0, batch=1, **calm)  # fmt: skip
     yield Scenario("retire", over, rotated, "retire", fits=two_fit, **calm)
     yield Scenario("retire-and-rotate", due, rotated, "retire rotate", retiring=SPLUNK, fits=two_fit_by_api, **calm)
     yield Scenario(

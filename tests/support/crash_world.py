@@ -125,11 +125,13 @@ class CrashWorld:
 
     # -- runs ------------------------------------------------------------------------------------------------------
 
-    def run(self, *arguments: str, kill: Kill | None = None, workers: int = 1) -> Ran:
+    def run(self, *arguments: str, kill: Kill | None = None, workers: int = 1, batch: int = 0) -> Ran:
         """Run one command line in a process of its own. `handoff complete` gets what the person has."""
         given = self.given(arguments[2]) if arguments[:2] == ("handoff", "complete") else ""
         environment = {"VAULT_ADDR": self.ground.bao.address, "VAULT_TOKEN": self.ground.bao.root_token}
-        ran = self.ground.processes.run(arguments, self.folder, environment, given=given, kill=kill, workers=workers)
+        ran = self.ground.processes.run(
+            arguments, self.folder, environment, given=given, kill=kill, workers=workers, batch=batch
+        )
         self.printed.append(ran.output)
         return ran
 

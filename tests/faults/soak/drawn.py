@@ -70,6 +70,8 @@ class Step:
     command: tuple[str, str]
     faults: tuple[VendorFault | VaultFault | Shift, ...]
     workers: int
+    batch: int = 64
+    """How many objects are announced at once. With one, the next batch begins before this one ends."""
 
 
 Fault = VendorFault | VaultFault | Shift
@@ -167,6 +169,7 @@ def schedules(draw: st.DrawFn, site: type[Site]) -> list[Step]:
                 command=draw(st.tuples(st.sampled_from(COMMANDS), st.sampled_from(NAMES))),
                 faults=tuple(draw(st.lists(faults(site), max_size=0 if calm else 3))),
                 workers=draw(st.sampled_from([1, 1, 8])),
+                batch=draw(st.sampled_from([64, 64, 1])),
             )
         )
     return found

@@ -86,7 +86,7 @@ class Play:
             or (isinstance(f, VaultFault) and f.trouble == "slow")
             for f in step.faults
         )
-        setattr(reconciler.apply.tenant, "WORKERS", step.workers)  # noqa: B010
+        let_work(step)
         hit = self.arm(step.faults)
         try:
             errors = self.command(step, desired, tight=tight)
@@ -389,7 +389,7 @@ class Play:
 
     def end(self, last: Step) -> None:
         """Two clean runs make everything as it should be, and the third finds nothing to do."""
-        setattr(reconciler.apply.tenant, "WORKERS", last.workers)  # noqa: B010
+        let_work(last)
         self.stage.end_late()
         foreign = self.site.foreign()
         desired = self.stage.desired(last)
@@ -492,3 +492,9 @@ class Play:
             lines += [f"{name}: {value}" for name, value in {**state["objects"]}.items()]
             lines += [f"intent {name}: {value}" for name, value in state["intents"].items()]
         return "\n".join(lines)
+
+
+def let_work(step: Step) -> None:
+    """Let an apply make as many calls at once, and announce as many objects, as the step says."""
+    setattr(reconciler.apply.tenant, "WORKERS", step.workers)  # noqa: B010
+    setattr(reconciler.apply.tenant, "BATCH", step.batch)  # noqa: B010
