@@ -19,5 +19,5 @@ pytest_plugins = (
     "tests.support.trend_others",
     "tests.support.sdk",
     "tests.support.github",
-    "tests.support.soak_summary",
+    "tests.support.tried",
 )

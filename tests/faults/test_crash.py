@@ -88,7 +88,9 @@ def recorded(ground: Ground, provider: str, scenario: Scenario) -> Matrix:
 @pytest.mark.promise(3)
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("provider", "scenario"), CASES)
-def test_promise_3_killed_at_every_boundary(ground: Ground, provider: str, scenario: Scenario) -> None:
+def test_promise_3_killed_at_every_boundary(
+    ground: Ground, provider: str, scenario: Scenario, record_property: Callable[[str, object], None]
+) -> None:
     """One live generation per key, its secret in Vault works, no orphan, no open intent, and the next plan is empty.
 
     So too where the run that recovers dies, at another boundary each time, and where a creation that was on its way comes
@@ -101,6 +103,7 @@ def test_promise_3_killed_at_every_boundary(ground: Ground, provider: str, scena
     once: list[Callable[[], None]] = [partial(made.die, death) for death in made.deaths()]
     for one in (*chosen(once, scenario.name), *chosen(twice, scenario.name)):
         one()
+    record_property("crash", {"scenarios": 1, "killed": made.killed, "lived": made.lived})
     again = f"the same again: RECONCILER_CRASH={part()}"
     assert not made.problems, "\n".join([*made.problems, again])
     assert made.killed > made.lived, again

@@ -1,4 +1,4 @@
-"""What the schedules of a shard stand on. What they have met is told by `tests.support.soak_summary`."""
+"""What the schedules of a shard stand on. What they have met is told by `tests.support.tried`."""
 
 from __future__ import annotations
 
