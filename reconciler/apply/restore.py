@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reconciler.apply.introduce import introduced
 from reconciler.apply.tools import holder
 from reconciler.errors import Conflict, ContractBroken
-from reconciler.model.desired import CredentialRef, DesiredKey, DesiredLevel, DesiredTenant
-from reconciler.model.estate import Estate
+from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant
 from reconciler.model.mark import owner_tag
 from reconciler.model.state import StateDocument
 from reconciler.plan import digest
@@ -68,7 +68,7 @@ def carry_out(access: Access, proposal: Proposal, run: str) -> None:
     object of ours look like an orphan. One that is there is changed under its lease, and read again first.
     """
     if proposal.document is None:
-        document = _introduced(access.estate, proposal.desired).model_copy(update=_content(proposal.rebuilt))
+        document = introduced(access.estate, proposal.desired).model_copy(update=_content(proposal.rebuilt))
         access.states.commit(document, proposal.version)
         return
     timeouts = access.estate.timeouts
@@ -84,7 +84,7 @@ def carry_out(access: Access, proposal: Proposal, run: str) -> None:
                 where=proposal.desired.name,
                 hint="run it again",
             )
-        header = _introduced(access.estate, proposal.desired)
+        header = introduced(access.estate, proposal.desired)
         update = {name: getattr(header, name) for name in _HEADER} | _content(proposal.rebuilt)
         lease.commit(lambda document: document.model_copy(update=update))
 
@@ -94,22 +94,3 @@ _HEADER = ("provider", "endpoint", "credentials", "options", "endpoint_map")
 
 def _content(rebuilt: Rebuilt) -> dict[str, object]:
     return {"objects": dict(rebuilt.objects), "intents": dict(rebuilt.intents)}
-
-
-def _introduced(estate: Estate, desired: DesiredTenant) -> StateDocument:
-    """A document that names the vendor account and its credential, and nothing else."""
-    return StateDocument(
-        estate=estate.id,
-        tenant=desired.name,
-        provider=desired.provider,
-        endpoint=desired.endpoint,
-        credentials=_reference(desired.credentials_apply),
-        options=desired.options,
-        endpoint_map=desired.endpoint_map,
-    )
-
-
-def _reference(ref: CredentialRef) -> dict[str, object]:
-    if ref.vault is not None:
-        return {"vault": {"mount": ref.vault.mount, "path": ref.vault.path}}
-    return {"env": dict(ref.env)}

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from reconciler.apply.introduce import introduced
 from reconciler.apply.issue import secret_path
 from reconciler.apply.journal import Journal, Mutation
 from reconciler.apply.result import Result, Status, TenantResult
@@ -21,9 +22,7 @@ from reconciler.apply.tenant import TenantRun
 from reconciler.apply.tools import Tools, holder
 from reconciler.errors import Conflict, Interrupted, ReconcilerError, RetryLater, Unexpected
 from reconciler.model.action import Action, Operation, TenantPlan
-from reconciler.model.desired import CredentialRef
 from reconciler.model.mark import owner_tag
-from reconciler.model.state import StateDocument
 from reconciler.plan.observe import Access
 from reconciler.plan.run import PlannedTenant, replan
 from reconciler.plan.saved import FALLS_DUE
@@ -100,7 +99,7 @@ class ApplyRun:
 
     def _introduced(self, item: PlannedTenant) -> Mutation:
         """The state names the vendor account and its credential as they are now: an emergency may have nothing else."""
-        now = self._template(item)
+        now = introduced(self.access.estate, item.tenant.desired)
         return lambda document: document.model_copy(
             update={
                 "endpoint": now.endpoint,
@@ -120,23 +119,11 @@ class ApplyRun:
         if paths:
             self.access.secrets.preflight(paths)
 
-    def _template(self, item: PlannedTenant) -> StateDocument:
-        desired = item.tenant.desired
-        return StateDocument(
-            estate=self.access.estate.id,
-            tenant=desired.name,
-            provider=desired.provider,
-            endpoint=desired.endpoint,
-            credentials=_reference(desired.credentials_apply),
-            options=desired.options,
-            endpoint_map=desired.endpoint_map,
-        )
-
     def _lease(self, item: PlannedTenant) -> TenantLease:
         timeouts = self.access.estate.timeouts
         return TenantLease.acquire(
             self.access.states,
-            self._template(item),
+            introduced(self.access.estate, item.tenant.desired),
             run=self.run,
             holder=holder(),
             ttl=timeouts.lease,
@@ -180,10 +167,3 @@ def _planned(action: Action, plan: TenantPlan) -> bool:
 
 def _skipped(actions: Sequence[Action], error: ReconcilerError) -> tuple[Result, ...]:
     return tuple(Result(action, Status.SKIPPED, f"not begun: {error}") for action in actions)
-
-
-def _reference(ref: CredentialRef) -> dict[str, object]:
-    """Where the credential is, as the state document remembers it (never what it is)."""
-    if ref.vault is not None:
-        return {"vault": {"mount": ref.vault.mount, "path": ref.vault.path}}
-    return {"env": dict(ref.env)}

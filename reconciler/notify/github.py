@@ -29,6 +29,7 @@ from reconciler.errors import (
     RetryLater,
     foreign,
 )
+from reconciler.model.hosts import is_loopback
 from reconciler.model.secret import Secret
 from reconciler.notify.refusals import refusal
 from reconciler.providers.answers import Answer, Call, Effect, parse, parsed
@@ -49,7 +50,6 @@ _BETWEEN: Final = "something between here and GitHub answered: check GITHUB_API_
 _LONGEST_ANSWER: Final = 32 * 1024 * 1024
 _TIMEOUT: Final = (10.0, 30.0)
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _LIST_COMMENTS: Final = Call("GET", "/repos/{repository}/issues/{number}/comments", Effect.READ)
 _CREATE_COMMENT: Final = Call("POST", "/repos/{repository}/issues/{number}/comments", Effect.ONCE)
@@ -135,7 +135,7 @@ class Place:
             raise InvalidInput(what, hint="give OWNER/REPO, or set GITHUB_REPOSITORY")
         api = (environ.get("GITHUB_API_URL") or API).rstrip("/")
         parts = urlsplit(api)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
             raise InvalidInput("GITHUB_API_URL is no https address", hint="a token is sent over TLS only")
         if not parts.hostname or parts.username or parts.query or parts.fragment:
             raise InvalidInput("GITHUB_API_URL is no plain address", hint=f"such as {API}")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import requests
 
 from reconciler.errors import InvalidInput, ReconcilerError, Rejected
+from reconciler.model.hosts import is_loopback
 from reconciler.model.secret import Secret
 from reconciler.providers.answers import Call, Effect, unclear
 from reconciler.providers.http import failed
@@ -19,7 +20,6 @@ _log = logging.getLogger(__name__)
 
 _CALL: Final = Call("POST", "the webhook", Effect.ONCE)
 _TIMEOUT: Final = (10.0, 30.0)
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def address(variable: str, environ: Mapping[str, str]) -> Secret:
@@ -34,7 +34,7 @@ def address(variable: str, environ: Mapping[str, str]) -> Secret:
         host = parts.hostname
     except ValueError:
         parts, host = urlsplit(""), None
-    if not host or (parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK)):
+    if not host or (parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host))):
         raise InvalidInput(f"{variable} holds no https address", hint="copy the webhook's address anew")
     return Secret(text)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
 from reconciler.model.desired import CredentialRef, DesiredTenant
+from reconciler.model.hosts import is_loopback
 from reconciler.providers.base import Capabilities, Problem
 from reconciler.suggest import did_you_mean
 
@@ -32,14 +32,6 @@ def endpoint_problem(endpoint: str) -> str:
     if url.query or url.fragment or "?" in endpoint or "#" in endpoint:
         return "the endpoint has a query or a fragment"
     return "the endpoint holds spaces or control characters" if not _clean(endpoint) else ""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def same_endpoint(one: str, other: str) -> bool:

@@ -73,9 +73,10 @@ def _title(found: Examination, subject: Subject, tenant: str) -> str:
 
 def _folded(console: Console, results: Sequence[Result]) -> None:
     skipped = sum(one.verdict is Verdict.SKIPPED for one in results)
-    more = f", {skipped} skipped" if skipped else ""
-    sign, style = _SIGN[Verdict.OK]
-    lines.prose(console, Text.assemble((f"  {sign} ", style), f"{len(results) - skipped} checks are well{more}"))
+    well = len(results) - skipped
+    sign, style = _SIGN[Verdict.OK if well else Verdict.SKIPPED]
+    told = [f"{well} checks are well"] * bool(well) + [f"{skipped} skipped"] * bool(skipped)
+    lines.prose(console, Text.assemble((f"  {sign} ", style), ", ".join(told)))
 
 
 def _alike(results: Sequence[Result]) -> Iterator[list[Result]]:

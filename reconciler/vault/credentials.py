@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 from reconciler.errors import Denied, InvalidInput, NotFound, printable
 from reconciler.model.credential import Credential
 from reconciler.model.desired import CredentialRef, VaultPath
+from reconciler.model.hosts import is_loopback
 from reconciler.model.secret import Secret
 from reconciler.vault.connection import Vault
 from reconciler.vault.secrets import api_path
-from reconciler.vault.settings import is_loopback
 
 ENDPOINT: Final = "endpoint"
 _PORTS: Final = {"https": 443, "http": 80}

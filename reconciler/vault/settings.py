@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from requests.utils import should_bypass_proxies
 
 from reconciler.errors import InvalidInput, printable
 from reconciler.model.estate import VaultConfig
+from reconciler.model.hosts import is_loopback
 
 ENVIRONMENT: Final = "environment"
 
@@ -53,14 +53,6 @@ def resolve(config: VaultConfig, environ: Mapping[str, str]) -> Target:
         verify=ca_cert or True,
         proxies=_proxies(address, environ),
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host can only be this machine: `localhost`, 127.0.0.0/8 or ::1."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _address(text: str, where: str) -> str:

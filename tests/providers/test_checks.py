@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.providers.checks import endpoint_problem, is_loopback, same_endpoint
+from reconciler.model.hosts import is_loopback
+from reconciler.providers.checks import endpoint_problem, same_endpoint
 
 
 @pytest.mark.parametrize(

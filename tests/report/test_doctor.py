@@ -78,8 +78,10 @@ def test_many_tenants_of_which_all_is_well_are_one_line_each() -> None:
     results = [ok(one, "fine", tenant=f"t{number}") for number in range(5) for one in (CREDENTIAL, LEASE)]
     results[3] = skipped(LEASE, "nobody tells", tenant="t1")
     results[5] = warning(LEASE, "held", tenant="t2")
+    results[6:8] = [skipped(one, "nobody asked", tenant="t3") for one in (CREDENTIAL, LEASE)]
     found = shown(examination(*results, tenants=5))
-    assert found.count("2 checks are well") == 3
+    assert found.count("2 checks are well") == 2
+    assert "  - 2 skipped\n" in found
     assert "1 checks are well, 1 skipped" in found
     assert "! tenant-lease       held" in found
     whole = shown(examination(*results[:6], tenants=3))

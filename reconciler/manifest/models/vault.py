@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from reconciler.manifest.models.base import Section, exactly_one, plan_and_apply
 from reconciler.manifest.paths import Path
 from reconciler.manifest.scalars import Line, Variable, refuse
-from reconciler.providers.checks import is_loopback
+from reconciler.model.hosts import is_loopback
 
 
 class TokenLogin(Section):

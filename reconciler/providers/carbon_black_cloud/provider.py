@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
 from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant
+from reconciler.model.hosts import is_loopback
 from reconciler.model.observed import Fields, Observed
 from reconciler.model.secret import Secret
 from reconciler.providers import base
 from reconciler.providers.base import Capabilities, ConnectionSettings, Problem, Step, Traits, Write
 from reconciler.providers.carbon_black_cloud import capabilities, console, endpoint_map, mapping, permissions
 from reconciler.providers.carbon_black_cloud.capabilities import CAPABILITIES
-from reconciler.providers.checks import endpoint_problem, is_loopback, odd_credentials, refuse_elsewhere, unknown_fields
+from reconciler.providers.checks import endpoint_problem, odd_credentials, refuse_elsewhere, unknown_fields
 from reconciler.suggest import did_you_mean
 
 HANDOFF: Final = "handoff"

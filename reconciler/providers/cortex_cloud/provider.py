@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 from reconciler.errors import InvalidInput
 from reconciler.model.credential import Credential
 from reconciler.model.desired import DesiredKey, DesiredLevel, DesiredTenant, Strategy
+from reconciler.model.hosts import is_loopback
 from reconciler.model.observed import Fields, Observed
 from reconciler.providers import base
 from reconciler.providers.base import Capabilities, ConnectionSettings, Problem, Traits
 from reconciler.providers.by_api import ProviderByApi
-from reconciler.providers.checks import endpoint_problem, is_loopback, odd_credentials, refuse_elsewhere, unknown_fields
+from reconciler.providers.checks import endpoint_problem, odd_credentials, refuse_elsewhere, unknown_fields
 from reconciler.providers.cortex_cloud import mapping, permissions, scope_rules
 from reconciler.providers.cortex_cloud.capabilities import (
     CAPABILITIES,

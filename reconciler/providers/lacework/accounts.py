@@ -9,7 +9,8 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from reconciler.providers.checks import endpoint_problem, is_loopback
+from reconciler.model.hosts import is_loopback
+from reconciler.providers.checks import endpoint_problem
 
 DOMAIN: Final = ".lacework.net"
 EXAMPLE: Final = "for example https://acme.lacework.net"
