@@ -64,13 +64,17 @@ def find(plan: TenantPlan, name: ObjectId) -> Waiting:
     if waiting is not None:
         return waiting
     where = f"{plan.tenant}/{name}"
-    if any(action.object == name and action.operation is Operation.HAND_OFF for action in plan.actions):
+    mine = [action for action in plan.actions if action.object == name]
+    if any(action.operation is Operation.HAND_OFF for action in mine):
         raise InvalidInput(
             "nobody has been asked for it yet, or for something else than is wanted now",
             where=where,
             hint="run `reconciler apply`: it opens the handoff",
         )
-    if any(action.object == name and action.by_hand is Operation.RECORD for action in plan.actions):
+    closing = [action for action in mine if action.intent is not None and action.intent.handoff is not None]
+    if any(action.operation is Operation.RECORD and action.by_hand is None for action in closing):
+        raise SeenToBeDone("its secret was brought before, and is in Vault: the next apply records it", where=where)
+    if any(action.by_hand is Operation.RECORD for action in mine):
         what = "what was asked for is seen to be done, or is no longer wanted; the next apply closes it"
         raise SeenToBeDone(what, where=where)
     raise NothingOpen("no handoff is open for it", where=where, hint="`reconciler handoff` lists those that are open")

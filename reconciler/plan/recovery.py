@@ -30,9 +30,12 @@ def recover(key: KeyPlan, intent: Intent) -> None:
         return
     if created is None:
         key.left_behind = path if stored else None
-        if intent.handoff is not None:
-            return  # nothing died: a person was asked, and what is wanted now decides whether that still stands
         key.superseded = stored and key.record is not None
+        if intent.handoff is not None:
+            # Nothing died: a person was asked, and what is wanted now decides whether that still stands. Or somebody died
+            # who had stored what the person brought, where nobody can list that key; a rotation is due all the same.
+            key.superseded = key.superseded and not intent.handoff.rotation
+            return
         key.tried = intent.generation
         if key.why_removed() or key.record is not None:
             _settle(key, "a run died before it created anything", intent)
@@ -81,8 +84,8 @@ def _discard(key: KeyPlan, intent: Intent, created: Observed) -> None:
 
 
 def _recover_regeneration(key: KeyPlan, intent: Intent, path: VaultPath, *, stored: bool) -> None:
-    if intent.handoff is not None:
-        return
+    if intent.handoff is not None and not stored:
+        return  # a person generates it, and brings it
     if key.record is not None:
         found = key.draft.owners.recorded(key.id, intent.vendor_id, key.record.nonce)
         if isinstance(found, Unclear):

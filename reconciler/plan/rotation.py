@@ -139,8 +139,9 @@ def _why_due(key: KeyPlan, record: Record) -> str:
     """Why the key needs its next generation now: its age, or an end that the vendor has set; empty if it does not."""
     rotation, ends = key.wanted().rotation, _vendors_end(key)
     intent = key.draft.owners.intents.get(str(key.id))
+    brought = intent is not None and record.generation >= intent.generation  # and not recorded, for that run died
     if key.id in key.draft.view.rotate or (
-        intent is not None and intent.handoff is not None and intent.handoff.rotation
+        intent is not None and intent.handoff is not None and intent.handoff.rotation and not brought
     ):
         return "asked for"  # now, or of a person who has not brought it yet
     if record.adopted and not record.version and key.draft.desired.adopt_rotate:

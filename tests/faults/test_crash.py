@@ -139,6 +139,29 @@ def test_dead_secret_at_a_path_that_moved_goes(ground: Ground, provider: str) ->
     assert made.problems == []
 
 
+@pytest.mark.parametrize("part", ["POST /data/", "PATCH /metadata/"])
+@pytest.mark.parametrize(("provider", "name"), [
+    (provider, name) for provider, site in SITES.items() if site.traits().by_hand
+    for name in ("told-create", "told-in-place", "told-repair")
+])  # fmt: skip
+def test_secret_that_was_brought_and_not_recorded_is_recorded(
+    ground: Ground, provider: str, name: str, part: str
+) -> None:
+    """`handoff complete` dies after it has stored what a person brought: that is the key's secret, and is recorded."""
+    (scenario,) = [scenario for scenario in SCENARIOS if scenario.name == name]
+    if not scenario.fits(SITES[provider].traits()):
+        pytest.skip("a person is not asked for that at this product")
+    made = recorded(ground, provider, scenario)
+    method, where = part.split()
+    (number,) = (
+        number for number, line in enumerate(made.requests, 1)
+        if line.startswith(f"{method} ") and where in line and "/keys/" in line
+    )  # fmt: skip
+    made.die(Death(Kill(number)))
+    assert made.killed == 1
+    assert made.problems == []
+
+
 @pytest.mark.parametrize("provider", BY_API)
 def test_dead_secret_of_a_vanished_key_at_a_path_that_moved_goes(ground: Ground, provider: str) -> None:
     """A key that somebody deleted is issued anew at another path: its dead secret at the old path goes. Nobody dies here."""
