@@ -29,29 +29,24 @@ def is_overtaken(document: StateDocument, action: Action) -> bool:
     return record is not None and record.revoked is not None and record.revoked != known
 
 
-def give_way(tools: Tools, actions: Iterable[Action], intents: Mapping[ObjectId, Intent]) -> tuple[str, ...]:
-    """End what these actions, which were carried out, have made of keys that are revoked by now; what could not be ended.
+def give_way(tools: Tools, actions: Iterable[Action], intents: Mapping[ObjectId, Intent]) -> dict[ObjectId, str]:
+    """End what these actions, which were carried out, have made of keys that are revoked by now.
 
-    Costs one read of the vendor's list if there is any such key, else nothing. Intents of this run are dropped only where
-    everything is ended: else the next run, or the next `revoke`, finds them.
+    Gives each such key, and what of it could not be ended (empty: nothing is left). Costs one read of the vendor's list if
+    there is any such key, else nothing. Intents of this run are dropped only where everything is ended: else the next run,
+    or the next `revoke`, finds them.
     """
     document = tools.journal.document
     names = sorted({action.object for action in actions if is_overtaken(document, action)})
     if not names:
-        return ()
-    left: list[str] = []
+        return {}
     trails = [Trail(name, document.objects[str(name)], _intent(document, intents, name)) for name in names]
     try:
         observed = tools.tenant.session.observe([key for trail in trails for key in trail.known(tools.owner_tag)])
-        scene = Scene(observed, document, tools.owner_tag)
-        for trail in trails:
-            problems = _end_all(tools, scene, trail)
-            left += problems
-            if trail.intent is not None and not problems:
-                tools.journal.later(dropped(trail.name, trail.intent))
     except ReconcilerError as problem:
-        left.append(f"revoked meanwhile, and what this run made of them may still work: {problem}")
-    return tuple(left)
+        return dict.fromkeys(names, _unsure(problem))
+    scene = Scene(observed, document, tools.owner_tag)
+    return {trail.name: _ended(tools, scene, trail) for trail in trails}
 
 
 def unlocks_leaked_keys(document: StateDocument, action: Action) -> bool:
@@ -81,13 +76,27 @@ def lock_again(tools: Tools, action: Action) -> str:
     return ""
 
 
+def _ended(tools: Tools, scene: Scene, trail: Trail) -> str:
+    try:
+        left = "; ".join(_end_all(tools, scene, trail))
+    except ReconcilerError as problem:
+        return _unsure(problem)
+    if trail.intent is not None and not left:
+        tools.journal.later(dropped(trail.name, trail.intent))
+    return left
+
+
+def _unsure(problem: ReconcilerError) -> str:
+    return f"what this run made of it may still work: {problem}"
+
+
 def _end_all(tools: Tools, scene: Scene, trail: Trail) -> Sequence[str]:
     ended = [end(tools.tenant, scene, trail, item) for item in carriers(scene, trail).keys]
     if not any(one.own for one in ended):
         for path in trail.paths:
             if tools.access.secrets.metadata(path).current_version:
                 tools.access.secrets.delete_all_versions(path)
-    return [f"{trail.name}: {one.left}" for one in ended if one.left]
+    return [one.left for one in ended if one.left]
 
 
 def _intent(document: StateDocument, intents: Mapping[ObjectId, Intent], name: ObjectId) -> Intent | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -50,11 +50,14 @@ class ApplyRun:
     def apply_all(self, planned: Sequence[PlannedTenant]) -> tuple[TenantResult, ...]:
         """Apply every tenant's plan. Tenants with nothing to do take no lease."""
         with ThreadPoolExecutor(max_workers=PARALLEL_TENANTS, thread_name_prefix="apply") as pool:
-            futures = [pool.submit(self._tenant, item) for item in planned]
+            futures: list[Future[TenantResult]] = []
             try:
+                for item in planned:
+                    futures.append(pool.submit(self._tenant, item))  # noqa: PERF401  those that are submitted count
                 return tuple(future.result() for future in futures)
             except KeyboardInterrupt:
                 self.stop.set()
+                futures += [pool.submit(self._tenant, item) for item in planned[len(futures) :]]
                 return tuple(future.result() for future in futures)
 
     def _tenant(self, item: PlannedTenant) -> TenantResult:

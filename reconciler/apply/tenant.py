@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Final
@@ -45,7 +45,7 @@ class _Batch:
 
     chains: Sequence[Sequence[Action]]
     intents: Mapping[ObjectId, Intent]
-    work: Sequence[Future[None]]
+    work: list[Future[None]]
 
 
 @dataclass(slots=True)
@@ -57,6 +57,7 @@ class TenantRun:
     progress: Callable[[Result], None] = lambda _: None
     error: ReconcilerError | None = None
     """Why what was done is not recorded, or not all of it could be begun."""
+    _left: list[str] = field(default_factory=list)
     _begun: set[int] = field(default_factory=set)
     _results: dict[int, Result] = field(default_factory=dict)
     _failed: dict[ObjectId, str] = field(default_factory=dict)
@@ -66,20 +67,24 @@ class TenantRun:
 
     def carry_out(self, actions: Sequence[Action]) -> tuple[Result, ...]:
         """Do everything that can be done, and say what became of each action, in the given order."""
+        under_way: list[_Batch] = []
         try:
             with ThreadPoolExecutor(WORKERS + VERIFIERS, f"apply-{self.tools.tenant.desired.name}") as pool:
                 for _, phase in groupby(actions, key=_phase):
-                    under_way: list[_Batch] = []
                     for chains in _batches(_chains(phase)):
-                        intents = self._open_intents(chains)
-                        work = [pool.submit(self._chain, chain, intents) for chain in chains]
-                        under_way.append(_Batch(chains, intents, work))
+                        batch = _Batch(chains, self._open_intents(chains), [])
+                        under_way.append(batch)
+                        for chain in chains:
+                            batch.work.append(pool.submit(self._chain, chain, batch.intents))
                         if len(under_way) == BATCHES:
-                            self._end(under_way.pop(0))
-                    for batch in under_way:
-                        self._end(batch)
+                            self._end(under_way)
+                    while under_way:
+                        self._end(under_way)
         except Exception as problem:  # noqa: BLE001  no more threads, no more memory
             self.error = Unexpected.of(problem)
+            for number in range(len(under_way)):  # the pool has waited for it all: what was done is recorded
+                with contextlib.suppress(Exception):
+                    self._end(under_way[number:])
         return tuple(
             self._results.get(id(action)) or Result(action, Status.SKIPPED, f"not begun: {self.error}")
             for action in actions
@@ -110,32 +115,38 @@ class TenantRun:
             self._halt(str(error))
         return intents
 
-    def _end(self, batch: _Batch) -> None:
-        """Wait for a batch, and record it."""
-        for work in batch.work:
-            work.result()
+    def _end(self, under_way: list[_Batch]) -> None:
+        """Wait for the first of these batches, record it, and take it off the list."""
+        batch, *beside = under_way
+        wait(batch.work)
         self._drop_unused(batch.chains, batch.intents)
         self._flush()
+        begun = [action for chain in batch.chains for action in chain if id(action) in self._begun]
+        if any(is_overtaken(self.tools.journal.document, action) for action in begun):
+            for other in beside:  # the vendor is listed then, and a list that changes may pass over the very key
+                wait(other.work)
         with self.tools.tenant.gate.patient():
-            self._give_way(batch.chains, batch.intents)
+            self._give_way(begun, batch.intents)
+        del under_way[0]
+        for work in batch.work:
+            work.result()  # a mistake of ours outside of any action
 
-    def _give_way(self, batch: Sequence[Sequence[Action]], intents: Mapping[ObjectId, Intent]) -> None:
+    def _give_way(self, begun: Sequence[Action], intents: Mapping[ObjectId, Intent]) -> None:
         """End what was made of keys that somebody has revoked since: the commit that has just been made tells."""
-        begun = [action for chain in batch for action in chain if id(action) in self._begun]
         document = self.tools.journal.document
+        given = give_way(self.tools, begun, intents)
         for action in begun:
-            if is_overtaken(document, action):
-                self._finish(Result(action, Status.FAILED, "it was revoked meanwhile: what was made of it is removed"))
-        left = give_way(self.tools, begun, intents)
-        for action in begun:
-            if unlocks_leaked_keys(document, action):
+            if action.object in given and is_overtaken(document, action):
+                became = given[action.object] or "what was made of it is removed"
+                self._finish(Result(action, Status.FAILED, f"it was revoked meanwhile: {became}"))
+            elif unlocks_leaked_keys(document, action):
                 problem = lock_again(self.tools, action)
-                left = (*left, problem) if problem else left
-                self._finish(
-                    Result(action, Status.FAILED, problem or "a key of it was revoked meanwhile: it is locked")
-                )
-        if left:
-            self.error = ReconcilerError("; ".join(left), hint="repeat `reconciler revoke`, or run this again")
+                given[action.object] = problem
+                became = problem or "it is locked"
+                self._finish(Result(action, Status.FAILED, f"a key of it was revoked meanwhile: {became}"))
+        self._left += [f"{name}: {problem}" for name, problem in given.items() if problem]
+        if self._left:
+            self.error = ReconcilerError("; ".join(self._left), hint="repeat `reconciler revoke`, or run this again")
         self._flush()
 
     def _drop_unused(self, batch: Sequence[Sequence[Action]], intents: Mapping[ObjectId, Intent]) -> None:
@@ -239,7 +250,9 @@ class TenantRun:
             self.tools.journal.flush()
         except ReconcilerError as error:
             self._halt(str(error))
-            if any(result.status is not Status.SKIPPED for result in self._results.values()):
+            with self._lock:
+                results = tuple(self._results.values())
+            if any(result.status is not Status.SKIPPED for result in results):
                 error.what = f"not everything could be recorded, the next run will find out: {error.what}"
             self.error = error
 

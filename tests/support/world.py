@@ -24,6 +24,7 @@ import pytest
 
 from reconciler.cli.run import run as run_command
 from reconciler.emulator.openbao import OpenBaoServer
+from reconciler.errors import Rejected
 from tests.support.emulators import Trend
 from tests.support.openbao import Naps
 from tests.support.troubled import Proxy, troubled
@@ -181,10 +182,17 @@ spec:
         return found
 
     def edit_state(self, change: Callable[[dict[str, Any]], None], tenant: str = "dsm") -> None:
-        """Change the state document as root: how tests move the time that it remembers."""
-        state = self.state(tenant)
-        change(state)
-        self.put(f"reconciler/{ESTATE_ID}/{tenant}", {"document": json.dumps(state)})
+        """Change the state document as root: how tests move the time that it remembers. A run may commit meanwhile."""
+        path = f"{self.kv}/data/reconciler/{ESTATE_ID}/{tenant}"
+        for _ in range(50):
+            found = self.bao.request("GET", path)["data"]
+            state = json.loads(found["data"]["document"])
+            change(state)
+            body = {"data": {"document": json.dumps(state)}, "options": {"cas": found["metadata"]["version"]}}
+            with contextlib.suppress(Rejected):  # somebody has written in between
+                self.bao.request("POST", path, body)
+                return
+        raise AssertionError("the state changes all the time")
 
     def age(self, days: float, key: str = "splunk", tenant: str = "dsm", *, overlap: bool = True) -> None:
         """Let a key's issue (and with `overlap` the end of its former generation's) lie so many days further back."""
