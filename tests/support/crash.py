@@ -73,9 +73,9 @@ class Matrix:
                 self.creations = tuple(number for number, request in every if _creates(world.site, request))
             if scenario.meanwhile is not None:
                 scenario.meanwhile(world)
-                self._expect(world, world.run(*scenario.again), "not killed")
-            else:
-                self._expect(world, ran, "not killed")
+            if scenario.meanwhile is not None or scenario.again != scenario.command:
+                ran = world.run(*scenario.again)
+            self._expect(world, ran, "not killed")
 
     def deaths(self) -> list[Death]:
         """Every boundary."""
@@ -169,7 +169,12 @@ class Matrix:
 
     def _asks(self, world: CrashWorld, ran: Ran) -> bool:
         """Whether a run has done all that it could and asks a person for the rest, or has nothing left to complete."""
-        if self.scenario.command[0] == "handoff" and ran.status == 1 and "no handoff is open" in ran.output:
+        nothing_to_complete = "no handoff is open", "nobody has been asked for it yet"
+        if (
+            self.scenario.command[0] == "handoff"
+            and ran.status == 1
+            and any(map(ran.output.__contains__, nothing_to_complete))
+        ):
             return True
         # In part, where something has to wait until a person has done the rest.
         return ran.status in {ExitCode.HANDOFF, ExitCode.PARTIAL} and bool(world.site.traits().by_hand)
