@@ -15,6 +15,7 @@ from reconciler.plan import differ, digest
 from reconciler.plan.draft import UNDECLARED, Draft, is_untouched
 from reconciler.plan.origin import Sides
 from reconciler.plan.ownership import Unclear
+from reconciler.providers.base import Write
 from reconciler.suggest import did_you_mean
 
 LEVEL_KINDS = tuple(kind for kind in Kind if kind.is_level)
@@ -318,9 +319,14 @@ def _remove(draft: Draft, object_id: ObjectId, record: Record | None, found: Obs
 
 
 def keep_levels_in_use(draft: Draft) -> None:
-    """Block the removal of a level that some key, ours or not, will have after this plan. Keys are planned by now."""
+    """Leave out the removal of a level that some key, ours or not, will have after this plan. Keys are planned by now.
+
+    A key that a person is to end, or whose successor a person is to make, has it until that is done.
+    """
     keys = [action for action in draft.actions if action.object.kind is Kind.API_KEY]
     leaving = {vendor_id for action in keys for vendor_id in _leaving(action)}
+    asked_away = {vendor_id for action in keys if _by_hand(draft, action) for vendor_id in _leaving(action)}
+    leaving -= asked_away
     removals = [
         action
         for action in draft.actions
@@ -340,10 +346,22 @@ def keep_levels_in_use(draft: Draft) -> None:
         if users:
             draft.actions.remove(removal)
             names = ", ".join(sorted(users)[:5])
-            _say_in_use(draft, removal, names, leaving)
+            _say_in_use(draft, removal, names, leaving, asked_away)
 
 
-def _say_in_use(draft: Draft, removal: Action, names: str, leaving: Collection[str]) -> None:
+def _by_hand(draft: Draft, action: Action) -> bool:
+    """Whether a key's action comes about only when a person has acted: has done it, or has made the successor before it."""
+    traits = draft.traits
+    if action.operation is Operation.UPDATE:
+        return Write.UPDATE_KEY in traits.by_hand or "accessLevel" in traits.by_hand_fields
+    current = action.record is not None and action.vendor_id == action.record.vendor_id
+    waits = action.kind is ActionKind.RETIRE and current and Write.CREATE_KEY in traits.by_hand
+    return waits or Write.DELETE_KEY in traits.by_hand
+
+
+def _say_in_use(
+    draft: Draft, removal: Action, names: str, leaving: Collection[str], asked_away: Collection[str]
+) -> None:
     wanted = {key.name for key in draft.desired.keys}
     going = {
         record.vendor_id
@@ -357,6 +375,8 @@ def _say_in_use(draft: Draft, removal: Action, names: str, leaving: Collection[s
         draft.note(removal.object, f"id {removal.vendor_id} is an orphan of ours, and stays while keys use it: {names}")
     elif removal.kind is ActionKind.RETIRE:  # nothing is wrong: it goes in a later run
         draft.note(removal.object, f"id {removal.vendor_id} has a successor, and stays while keys use it: {names}")
+    elif users and users <= {*going, *asked_away}:
+        draft.note(removal.object, f"it stays until a person has seen to the keys that have it: {names}")
     else:
         draft.block(removal.object, f"keys still use it: {names}", "give them another access level first")
 

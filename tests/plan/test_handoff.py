@@ -142,6 +142,31 @@ def test_promise_3_former_key_is_not_deleted_before_its_successor_is_made() -> N
     assert told(result) == [("replace", "hand-off", SPLUNK)]
 
 
+@pytest.mark.promise(6)
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_promise_6_level_stays_until_a_person_has_made_the_successors_of_its_keys(asked_before: bool) -> None:
+    """Whether somebody has been asked or is being asked: the key that works has the level, and may go with it."""
+    levels = [b.desired_level(), b.desired_level("other")]
+    state = b.document({
+        b.level_id(): b.level_record(), b.level_id("other"): b.level_record("11", "l2"),
+        KEY.id: b.record(KEY, level_id="10"),
+    })  # fmt: skip
+    found = [b.found_level(), b.found_level(levels[1], "11", marked="l2")]
+    provider, wanted = unlike(by_hand=KEYS, fixed_level=True), desired_tenant([desired_key(level="other")], levels[1:])
+    result = b.plan(wanted, settled(KEY, levels=found, state=state), provider)
+    if asked_before:
+        nonce = handoff_nonce(TAG, SPLUNK, 2)
+        intent = b.intent(action=IntentAction.CREATE, generation=2, handoff=asked(result))
+        intents = {str(KEY.id): intent.model_copy(update={"nonce": nonce})}
+        opened_since = state.model_copy(update={"intents": intents})
+        result = b.plan(wanted, settled(KEY, levels=found, state=opened_since), provider)
+        assert (told(result), len(result.waiting)) == ([], 1)
+    else:
+        assert told(result) == [("replace", "hand-off", SPLUNK)]
+    assert result.blocked == ()
+    assert "it stays until a person has seen to the keys that have it: splunk" in result.notes[-1].text
+
+
 def test_level_made_by_hand_is_recorded_when_it_is_seen() -> None:
     """Nobody has to say so: its mark tells."""
     first = b.plan(desired_tenant([]), b.view(), unlike(by_hand=ALL))

@@ -182,6 +182,9 @@ class Matrix:
     def _expect(self, world: CrashWorld, ran: Ran, where: str) -> None:
         if not self._asks(world, ran) and ran.status != 0:
             self._wrong(where, f"the one more run ended with {ran.status}", ran.output)
+        if ran.arguments == APPLY and world.site.traits().by_hand:  # and once more, before the person has done anything
+            ran = world.run(*APPLY)
+            self._consumers(world, where)
         ran = self._go_on(world, ran)
         if ran.status != (ExitCode.PARTIAL if self.scenario.revoked and ran.arguments[0] == "apply" else ExitCode.DONE):
             self._wrong(where, f"the one more run ended with {ran.status}", ran.output)

@@ -29,7 +29,7 @@ class CarbonBlackHandoff(Site):
         # What a person is to delete is locked before: a grant has an API.
         **dict.fromkeys(("delete-key", "absent", "delete-then-wanted", "delete-then-moved"), "lock delete"),
         "delete-retiring": "create lock delete",
-        "replace": "create replace delete",
+        "replace": "create replace",
     }
     two_steps: ClassVar[bool] = True
     emulator: BlackCloud

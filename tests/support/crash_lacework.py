@@ -21,7 +21,7 @@ class LaceworkAccount(Site):
     provider: ClassVar[str] = "lacework"
     level_kind: ClassVar[str] = "ServiceUser"
     level_field: ClassVar[str] = "serviceUser"
-    kinds: ClassVar[Mapping[str, str]] = {"replace": "create replace delete"}
+    kinds: ClassVar[Mapping[str, str]] = {"replace": "create replace"}
     emulator: Lacework
 
     @classmethod
