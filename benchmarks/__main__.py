@@ -14,7 +14,7 @@ from typing import Final
 
 from benchmarks import budgets, measure, show
 
-SUBJECTS: Final = ("startup", "load", "plan", "apply", "latency", "scale")
+SUBJECTS: Final = ("startup", "load", "plan", "apply", "latency", "revoke", "scale")
 USUAL: Final = SUBJECTS[:-1]
 """Without what takes too long for every day."""
 

@@ -60,6 +60,8 @@ BUDGETS: Final = (
     Budget("plan_latency_ratio", "plan with slow vendors, to the slowest tenant alone", 3.0, "×"),
     Budget("apply_latency_ratio", "creates with slow vendors, to a bare loop", 1.5, "×", 1_000),
     Budget("interrupted", "Ctrl-C during an apply, to its end", 30.0, "s", fails=True),
+    Budget("revoke_one", "revoke one key of a slow vendor", 10.0, "s", fails=True),
+    Budget("revoke_hundred", "revoke 100 keys of a slow vendor", 60.0, "s", fails=True),
     Budget("growth_ratio", "processor time per key, to that of a tenth of the estate", 1.5, "×"),
     Budget("scale_peak_mb", "peak memory of a plan and its helper", 500, "MB"),
     Budget("load_peak_mb", "peak memory of loading", 500, "MB"),

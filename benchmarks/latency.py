@@ -54,7 +54,7 @@ def figures(asked: Asked) -> measure.Figures:
 
 def planning(tenants: int, keys: int, environment: Mapping[str, str]) -> dict[str, float]:
     """A plan of all tenants, and the slowest of a few alone, in one process."""
-    with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as scratch, _slow(tenants) as running:
+    with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as scratch, slow(tenants) as running:
         environment = {**environment, **running.environment}
         generate(Path(scratch), keys, tenants, running.endpoints)
         measure.phase("apply", Path(scratch), environment)
@@ -68,7 +68,7 @@ def applying(keys: int, environment: Mapping[str, str]) -> dict[str, float]:
     """Creating keys in a few tenants, beside a bare loop, each on servers of its own."""
     found: dict[str, float] = {}
     for name in ("bare_loop", "apply"):
-        with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as scratch, _slow(TENANTS) as running:
+        with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as scratch, slow(TENANTS) as running:
             generate(Path(scratch), keys, TENANTS, running.endpoints)
             measured = measure.phase(name, Path(scratch), {**environment, **running.environment})
             found[f"{name}_latency"] = measured[name]
@@ -77,7 +77,7 @@ def applying(keys: int, environment: Mapping[str, str]) -> dict[str, float]:
 
 def interrupting(keys: int, environment: Mapping[str, str]) -> dict[str, float]:
     """Seconds from Ctrl-C to the end. The run must say how to go on, and the next one has what is left to do and no more."""
-    with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as scratch, _slow(TENANTS) as running:
+    with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as scratch, slow(TENANTS) as running:
         environment = {**os.environ, **environment, **running.environment}
         generate(Path(scratch), keys, TENANTS, running.endpoints)
         command = [sys.executable, "-m", "reconciler", "apply", "--auto-approve", "--estate", scratch]
@@ -108,7 +108,8 @@ def _stored(running: Servers) -> int:
     return len(found["data"]["keys"])
 
 
-def _slow(tenants: int) -> AbstractContextManager[Servers]:
+def slow(tenants: int) -> AbstractContextManager[Servers]:
+    """Servers of which every vendor answer takes that long."""
     return servers(tenants, "--latency-ms", str(LATENCY))
 
 
