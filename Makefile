@@ -88,7 +88,7 @@ bench-large: $(DEV_READY) ## Growth and memory, to 100,000 keys (half an hour)
 	@$(BIN)/python -m benchmarks load scale --keys 100000 --tenants 500 --rounds 1 --out build/bench-large.json
 
 bench-small: $(DEV_READY) ## A small estate against wider budgets, in a minute or two: what CI runs
-	@$(BIN)/python -m benchmarks startup load plan --keys 2000 --tenants 10 --rounds 3 --clock cpu --out build/bench-small.json
+	@$(BIN)/python -m benchmarks startup load plan --keys 2000 --tenants 10 --rounds 5 --clock cpu --out build/bench-small.json
 
 bench-rate: $(DEV_READY) ## Measure how much of a vendor's rate is used, and that it is never exceeded
 	@$(BIN)/python -m benchmarks.rate --out build/bench-rate.json $(ARGS)
