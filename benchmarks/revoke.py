@@ -29,16 +29,8 @@ def figures(asked: Asked) -> measure.Figures:
         (tenant,) = tenant_names(1)
         found = running.bao.request("LIST", f"secret/metadata/security-keys/{tenant}")["data"]["keys"]
         revoke = [
-            sys.executable,
-            "-m",
-            "reconciler",
-            "revoke",
-            "--estate",
-            scratch,
-            "--auto-approve",
-            "--reason",
-            "leaked",
-        ]
+            sys.executable, "-m", "reconciler", "revoke", "--estate", scratch, "--auto-approve", "--reason", "leaked",
+        ]  # fmt: skip
         one = measure.seconds([*revoke, f"{tenant}/{found[0]}"], environment)
         others = measure.seconds([*revoke, "--selector", "env=bench"], environment)
         left = [name for name in found if _readable(running.bao, tenant, name)]

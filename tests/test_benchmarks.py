@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks import budgets, generate, measure, octodns, policy, rate, show
+from benchmarks import budgets, generate, measure, octodns, policy, show
 from benchmarks.__main__ import SUBJECTS
 from reconciler.manifest import load_estate, validate
 
@@ -148,9 +148,3 @@ def test_the_policy_bench_measures_the_library_that_we_chose() -> None:
     assert (found["conformance"], found["violated"]) == (f"{len(policy.CONFORMANCE)} of {len(policy.CONFORMANCE)}", 0)
     assert found["noticed"] == [what for what, _ in policy.MISTAKES]
     assert policy.pack(3)["findings"] == 0
-
-
-@pytest.mark.parametrize(("calls", "seconds"), [(1, 0), (5, 0), (6, 1), (10, 1), (11, 2), (102, 20)])
-def test_least_time_that_a_rate_leaves(calls: int, seconds: int) -> None:
-    """Five calls in any second: the first five at once, and each further five a second later."""
-    assert rate.least_seconds(calls, 5, 1.0) == seconds

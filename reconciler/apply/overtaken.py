@@ -72,7 +72,7 @@ def lock_again(tools: Tools, action: Action) -> str:
     try:
         tools.tenant.session.update_level(action.vendor_id, fields, mark_of(tools, action))
     except ReconcilerError as problem:
-        return f"{action.object}: a key of it was revoked meanwhile, and may work again: {problem}"
+        return f"a key of it was revoked meanwhile, and may work again: {problem}"
     return ""
 
 

@@ -58,6 +58,7 @@ class TenantRun:
     error: ReconcilerError | None = None
     """Why what was done is not recorded, or not all of it could be begun."""
     _left: list[str] = field(default_factory=list)
+    """What may still work of keys that somebody has revoked meanwhile, of all batches."""
     _begun: set[int] = field(default_factory=set)
     _results: dict[int, Result] = field(default_factory=dict)
     _failed: dict[ObjectId, str] = field(default_factory=dict)
@@ -142,8 +143,8 @@ class TenantRun:
             elif unlocks_leaked_keys(document, action):
                 problem = lock_again(self.tools, action)
                 given[action.object] = problem
-                became = problem or "it is locked"
-                self._finish(Result(action, Status.FAILED, f"a key of it was revoked meanwhile: {became}"))
+                became = problem or "a key of it was revoked meanwhile: it is locked"
+                self._finish(Result(action, Status.FAILED, became))
         self._left += [f"{name}: {problem}" for name, problem in given.items() if problem]
         if self._left:
             self.error = ReconcilerError("; ".join(self._left), hint="repeat `reconciler revoke`, or run this again")

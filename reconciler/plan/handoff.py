@@ -18,21 +18,11 @@ from reconciler.model.names import Kind, ObjectId
 from reconciler.model.observed import Fields
 from reconciler.model.state import Handoff, HandoffAction, Intent, Record
 from reconciler.plan import digest
+from reconciler.plan.by_hand import awaits_successor, write_of
 from reconciler.plan.draft import Draft
 from reconciler.plan.levels import LevelIndex
 from reconciler.providers.base import Step, Write
 
-_WRITES: Final = {
-    (True, Operation.CREATE): Write.CREATE_LEVEL,
-    (True, Operation.UPDATE): Write.UPDATE_LEVEL,
-    (True, Operation.DELETE): Write.DELETE_LEVEL,
-    (True, Operation.REMOVE): Write.DELETE_LEVEL,
-    (False, Operation.ISSUE): Write.CREATE_KEY,
-    (False, Operation.REGENERATE): Write.REGENERATE_KEY,
-    (False, Operation.UPDATE): Write.UPDATE_KEY,
-    (False, Operation.DELETE): Write.DELETE_KEY,
-    (False, Operation.REMOVE): Write.DELETE_KEY,
-}
 HANDOFF_ACTIONS: Final = {
     Operation.CREATE: HandoffAction.CREATE,
     Operation.ISSUE: HandoffAction.CREATE,
@@ -76,10 +66,10 @@ def digest_of(steps: tuple[str, ...]) -> str:
 
 
 def _converted(draft: Draft, levels: LevelIndex, action: Action) -> Iterator[Action]:
-    write = _WRITES.get((action.object.kind.is_level, action.operation))
+    write = write_of(action)
     traits = draft.traits
-    if Write.CREATE_KEY in traits.by_hand and action.kind is ActionKind.RETIRE and _is_current(action):
-        return  # its successor does not exist yet: nobody may be asked to delete it before
+    if awaits_successor(traits, action):
+        return  # nobody may be asked to delete it before
     if action.object.kind.is_level and action.operation is Operation.DELETE and action.observed is None:
         yield action  # somebody has deleted it: only our record is left
     elif write in traits.by_hand:
@@ -95,10 +85,6 @@ def _converted(draft: Draft, levels: LevelIndex, action: Action) -> Iterator[Act
             yield from _asked(draft, levels, replace(action, kind=ActionKind.UPDATE, changes=by_hand))
     else:
         yield action
-
-
-def _is_current(action: Action) -> bool:
-    return action.record is not None and action.vendor_id == action.record.vendor_id
 
 
 def _is_by_hand(draft: Draft, change: Change) -> bool:
@@ -154,7 +140,9 @@ def _open(draft: Draft, action: Action) -> Handoff | None:
 
 
 def _steps(draft: Draft, levels: LevelIndex, action: Action) -> tuple[str, ...]:
-    write = _WRITES[action.object.kind.is_level, action.operation]
+    write = write_of(action)
+    if write is None:  # pragma: no cover  a mistake of ours, for the type checker
+        raise AssertionError("only what is written at the vendor is handed off")
     desired = action.desired
     fields: Fields = {}
     level = ""

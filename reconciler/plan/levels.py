@@ -12,6 +12,7 @@ from reconciler.model.names import Kind, ObjectId
 from reconciler.model.observed import Fields, Observed
 from reconciler.model.state import Previous, Record
 from reconciler.plan import differ, digest
+from reconciler.plan.by_hand import awaits_successor, write_of
 from reconciler.plan.draft import UNDECLARED, Draft, is_untouched
 from reconciler.plan.origin import Sides
 from reconciler.plan.ownership import Unclear
@@ -351,12 +352,9 @@ def keep_levels_in_use(draft: Draft) -> None:
 
 def _by_hand(draft: Draft, action: Action) -> bool:
     """Whether a key's action comes about only when a person has acted: has done it, or has made the successor before it."""
-    traits = draft.traits
-    if action.operation is Operation.UPDATE:
-        return Write.UPDATE_KEY in traits.by_hand or "accessLevel" in traits.by_hand_fields
-    current = action.record is not None and action.vendor_id == action.record.vendor_id
-    waits = action.kind is ActionKind.RETIRE and current and Write.CREATE_KEY in traits.by_hand
-    return waits or Write.DELETE_KEY in traits.by_hand
+    traits, write = draft.traits, write_of(action)
+    level_by_hand = write is Write.UPDATE_KEY and "accessLevel" in traits.by_hand_fields
+    return write in traits.by_hand or level_by_hand or awaits_successor(traits, action)
 
 
 def _say_in_use(

@@ -30,11 +30,13 @@ def recover(key: KeyPlan, intent: Intent) -> None:
         return
     if created is None:
         key.left_behind = path if stored else None
-        key.superseded = stored and key.record is not None
+        due = (
+            intent.handoff is not None and intent.handoff.rotation
+        )  # all the same, and with the overlap that is its own
+        key.superseded = stored and key.record is not None and not due
         if intent.handoff is not None:
             # Nothing died: a person was asked, and what is wanted now decides whether that still stands. Or somebody died
-            # who had stored what the person brought, where nobody can list that key; a rotation is due all the same.
-            key.superseded = key.superseded and not intent.handoff.rotation
+            # who had stored what the person brought, where nobody can list that key.
             return
         key.tried = intent.generation
         if key.why_removed() or key.record is not None:

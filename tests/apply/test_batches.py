@@ -179,22 +179,7 @@ def vision_one(estate: World, make_vision_one: Callable[..., VisionOne], monkeyp
     """A tenant that lists its keys in pages of 50: one of ours, whose rotation is due, and 49 of others."""
     account = make_vision_one()
     account.clock.advance(datetime.now(UTC) - account.clock.now())
-    estate.put("credentials/v1", {**account.credentials, "endpoint": account.endpoint})
-    estate.write(
-        "tenants/v1.yaml",
-        f"""
-        apiVersion: reconciler/v1
-        kind: Tenant
-        metadata: {{name: v1}}
-        spec:
-          provider: trend-vision-one
-          endpoint: {account.endpoint}
-          credentials: {{vault: {{mount: {estate.kv}, path: credentials/v1}}}}
-          secrets: {{mount: {estate.kv}, path: "keys/{{tenant}}/{{key}}"}}
-          options: {{roles: [Auditor]}}
-          onRemoval: delete
-        """,
-    )
+    estate.account("v1", "trend-vision-one", account.endpoint, account.credentials, "\noptions: {roles: [Auditor]}")
     vision_key(estate, "two", "rotation: {every: 30d, overlap: 0s}")
     assert estate.apply().status == 0
     estate.age(31, "two", "v1")

@@ -757,20 +757,7 @@ def test_a_role_that_lacks_even_the_first_right(sound: World, make_vision_one: C
     made = make_vision_one()
     token = made.add_key("weak", "Analyst")
     number = next(key["id"] for key in made.keys() if key["name"] == "weak")  # noqa: SIM118
-    sound.put("credentials/vone", {"token": token, "keyId": number, "endpoint": made.endpoint})
-    sound.write(
-        "tenants/vone.yaml",
-        f"""
-        apiVersion: reconciler/v1
-        kind: Tenant
-        metadata: {{name: vone}}
-        spec:
-          provider: trend-vision-one
-          endpoint: {made.endpoint}
-          credentials: {{vault: {{mount: {sound.kv}, path: credentials/vone}}}}
-          secrets: {{mount: {sound.kv}, path: "keys/{{tenant}}/{{key}}"}}
-        """,
-    )
+    sound.account("vone", "trend-vision-one", made.endpoint, {"token": token, "keyId": number})
     [found] = of(doctor(sound), "tenant-authenticates", "vone")
     assert (found["result"], "HTTP 403" in found["found"]) == ("problem", True)
     assert "from other addresses" in found["mend"]

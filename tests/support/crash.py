@@ -173,7 +173,7 @@ class Matrix:
         if (
             self.scenario.command[0] == "handoff"
             and ran.status == 1
-            and any(map(ran.output.__contains__, nothing_to_complete))
+            and any(said in ran.output for said in nothing_to_complete)
         ):
             return True
         # In part, where something has to wait until a person has done the rest.

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -90,7 +90,12 @@ spec:
         trend = self.make_trend(**options)
         trend.clock.advance(datetime.now(UTC) - trend.clock.now())
         self.trends[name] = trend
-        self.put(f"credentials/{name}", {**trend.credentials, "endpoint": trend.endpoint})
+        self.account(name, "trend-workload-security", trend.endpoint, trend.credentials, spec)
+        return trend
+
+    def account(self, name: str, provider: str, endpoint: str, credential: Mapping[str, Any], spec: str = "") -> None:
+        """Add a tenant at an account that is there, with its credential in Vault, bound to the endpoint."""
+        self.put(f"credentials/{name}", {**credential, "endpoint": endpoint})
         self.write(
             f"tenants/{name}.yaml",
             f"""
@@ -98,15 +103,14 @@ spec:
             kind: Tenant
             metadata: {{name: {name}, labels: {{env: test}}}}
             spec:
-              provider: trend-workload-security
-              endpoint: {trend.endpoint}
+              provider: {provider}
+              endpoint: {endpoint}
               credentials: {{vault: {{mount: {self.kv}, path: credentials/{name}}}}}
               secrets: {{mount: {self.kv}, path: "keys/{{tenant}}/{{key}}"}}
               onRemoval: delete
             """
             + textwrap.indent(textwrap.dedent(spec), " " * 14),
         )
-        return trend
 
     def level(self, name: str = "read", tenant: str = "dsm", right: str = "canViewOtherComputers") -> None:
         """Add an access level."""

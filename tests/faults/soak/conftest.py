@@ -30,7 +30,7 @@ def soil(
 
     monkeypatch.setattr("reconciler.providers.pacing.Pacer.pause", lambda self, seconds: None)
     monkeypatch.setattr(reconciler.apply.tenant, "WORKERS", 1)
-    monkeypatch.setattr(reconciler.apply.tenant, "BATCH", 64)
+    monkeypatch.setattr(reconciler.apply.tenant, "BATCH", reconciler.apply.tenant.BATCH)
     monkeypatch.setattr(reconciler.apply.tenant, "VERIFIERS", 0)
     for pages in (trend_workload_security.Session, cortex_cloud.Client):
         monkeypatch.setitem(pages.__init__.__kwdefaults__, "page", PAGE)  # else a few keys make no pages

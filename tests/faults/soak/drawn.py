@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from reconciler.apply.tenant import BATCH
 from tests.faults.soak.sites import Site
 
 NAMES: Final = ("a", "b", "c")
@@ -70,7 +71,7 @@ class Step:
     command: tuple[str, str]
     faults: tuple[VendorFault | VaultFault | Shift, ...]
     workers: int
-    batch: int = 64
+    batch: int = BATCH
     """How many objects are announced at once. With one, the next batch begins before this one ends."""
 
 
@@ -169,7 +170,7 @@ def schedules(draw: st.DrawFn, site: type[Site]) -> list[Step]:
                 command=draw(st.tuples(st.sampled_from(COMMANDS), st.sampled_from(NAMES))),
                 faults=tuple(draw(st.lists(faults(site), max_size=0 if calm else 3))),
                 workers=draw(st.sampled_from([1, 1, 8])),
-                batch=draw(st.sampled_from([64, 64, 1])),
+                batch=draw(st.sampled_from([BATCH, BATCH, 1])),
             )
         )
     return found
