@@ -2,7 +2,7 @@
 
 `requests` prepares a request at more than twice the cost of sending it: it parses the URL over and over, merges settings,
 asks the environment for proxies and looks after cookies. All that is the same for every call to one server, so it is done
-once for each server; what sends, pools connections, speaks TLS and maps errors is `requests` and `urllib3` as ever
+once for each server. `pool` sends; settings, TLS, redirects and the mapping of errors are those of `requests` as ever
 (docs/performance.md has the figures, ADR 0020 the reasons).
 
 Callers give URLs that are encoded already, bodies as bytes, and their headers whole. There are no cookies and no `.netrc`.
@@ -18,12 +18,15 @@ from urllib.parse import urlencode
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import check_header_validity
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
+
+from reconciler.pool import POOLS
 
 if TYPE_CHECKING:
     from requests.structures import CaseInsensitiveDict
-    from urllib3 import BaseHTTPResponse
     from urllib3.connectionpool import ConnectionPool
+
+    from reconciler.pool import Answer
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
@@ -39,7 +42,7 @@ class Wire(requests.Session):
     def __init__(self, connections: int) -> None:
         super().__init__()
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = _Adapter(pool_maxsize=connections, pool_block=True)
+        adapter = _Adapter(pool_maxsize=connections)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
         self._settings: Mapping[str, Any] | None = None
@@ -58,12 +61,14 @@ class Wire(requests.Session):
         proxies: Mapping[str, str] | None = None,
         cert: None = None,
         allow_redirects: bool = False,
-        stream: bool = False,
     ) -> requests.Response:
-        """Send one request; requests' own errors. `verify` and `proxies` count at the first one, for they never change.
+        """Send one request and read its answer; requests' own errors.
 
-        With `stream` the body is left to be read from the answer's `raw`.
+        `timeout`: seconds for connecting, and for everything after that up to the answer's last byte. `verify` and
+        `proxies` count at the first request, for they never change.
         """
+        if not url.isascii() or not url.isprintable() or " " in url:
+            raise requests.exceptions.InvalidURL("an address holds characters that must be encoded")
         if self._settings is None:
             self._settings = self.merge_environment_settings(url, dict(proxies or {}), None, verify, cert)
         request = requests.PreparedRequest()
@@ -72,7 +77,7 @@ class Wire(requests.Session):
         # A plain mapping does, for it is we who write the names.
         request.headers = cast("CaseInsensitiveDict[str]", {"Accept-Encoding": "gzip, deflate", **headers})
         request.body = data
-        if request.method != "GET":
+        if data is not None or request.method != "GET":
             request.headers["Content-Length"] = str(len(data or b""))
         if auth is not None:
             request = auth(request)
@@ -80,30 +85,29 @@ class Wire(requests.Session):
             if value[:1].isspace() or not value.isprintable():
                 check_header_validity((name, value))
         how = {**self._settings, "timeout": timeout, "stream": True}
-        response = self.get_adapter(url).send(request, **how)
-        if allow_redirects and response.status_code in _REDIRECTS:
-            request.prepare_cookies(self.cookies)
-            response = [response, *self.resolve_redirects(response, request, **how)][-1]
-        if not stream:
-            response.content  # noqa: B018  it is read here, where its errors are expected
+        try:
+            response = self.get_adapter(url).send(request, **how)
+            if allow_redirects and response.status_code in _REDIRECTS:
+                request.prepare_cookies(self.cookies)
+                response = [response, *self.resolve_redirects(response, request, **how)][-1]
+        except HTTPError as problem:
+            raise requests.exceptions.ContentDecodingError(problem) from None
         return response
 
 
 class _Response(requests.Response):
-    """An answer whose `content` is read in one piece."""
+    """An answer that has been read."""
 
-    _body: bytes | None = None
+    def __init__(self, answer: Answer, request: requests.PreparedRequest) -> None:
+        super().__init__()
+        self.status_code = answer.status
+        self.headers = cast("CaseInsensitiveDict[str]", answer.headers)
+        self.url = str(request.url)
+        self.request = request
+        self._content = answer.body
 
-    @property
-    def content(self) -> bytes:
-        if self._body is None:  # no `cached_property`: in Python 3.11 it holds one lock for all instances
-            try:
-                self._body = self.raw.read(decode_content=True)
-            except ReadTimeoutError as problem:
-                raise requests.ReadTimeout(problem) from None
-            except HTTPError as problem:
-                raise requests.exceptions.ChunkedEncodingError(problem) from None
-        return self._body
+    def close(self) -> None:
+        """There is nothing left to give back."""
 
 
 class _Adapter(HTTPAdapter):
@@ -111,6 +115,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self.poolmanager.pool_classes_by_scheme = POOLS
         self._pools: dict[str, ConnectionPool] = {}
         self._by_path: set[str] = set()
         """The servers that are asked for paths, not for whole URLs as some proxies are."""
@@ -135,20 +140,21 @@ class _Adapter(HTTPAdapter):
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Done when the pool was made."""
 
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
     def close(self) -> None:
         """Give the connections back. Who calls again gets new ones."""
         super().close()
+        for pool in self._pools.values():
+            pool.close()
         self._pools.clear()
 
-    def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> requests.Response:
+    def build_response(self, req: requests.PreparedRequest, resp: Answer) -> requests.Response:  # type: ignore[override]
         """The answer without cookies, and without a guess at how its text is encoded."""
-        response = _Response()
-        response.status_code = resp.status
-        response.headers = cast("CaseInsensitiveDict[str]", resp.headers)
-        response.raw = resp
-        response.url = str(req.url)
-        response.request = req
-        return response
+        return _Response(resp, req)
 
 
 def _parts(request: requests.PreparedRequest) -> tuple[str, str]:

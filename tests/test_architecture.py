@@ -23,7 +23,7 @@ OPENS_SECRETS = (
 )
 READS_THE_CACHE = ("reconciler/cli/drift.py", "reconciler/cli/plan.py", "reconciler/cli/validate.py")
 """Commands that write nothing (ADR 0019). An apply reads the manifests themselves."""
-SPEAKS_TO_THE_NETWORK = ("reconciler/providers/http.py", *OPENS_SECRETS)
+SPEAKS_TO_THE_NETWORK = ("reconciler/pool.py", "reconciler/providers/http.py", *OPENS_SECRETS)
 NETWORK_MODULES = {"socket", "socketserver", "ssl", "http.client", "http.server", "urllib.request", "smtplib", "ftplib"}
 
 LOG_METHODS = {"debug", "info", "warning", "error", "critical", "exception", "log"}

@@ -34,6 +34,7 @@ from reconciler.errors import (
     WriteRefused,
     foreign,
 )
+from reconciler.pool import AnswerTooLarge
 from reconciler.providers.answers import Answer, Call, Effect, broken, heard, parse, read, unclear
 from reconciler.providers.base import ConnectionSettings
 from reconciler.providers.pacing import NAP, Pacer
@@ -42,8 +43,6 @@ from reconciler.wire import Wire
 _log = logging.getLogger(__name__)
 
 _CONNECT_TIMEOUT: Final = 10.0
-_BODY_LIMIT: Final = 64 * 1024 * 1024
-_CHUNK: Final = 256 * 1024
 _UNSENDABLE: Final = (
     requests.exceptions.InvalidHeader,
     requests.exceptions.InvalidSchema,
@@ -80,11 +79,7 @@ class Authenticator(AuthBase):
         raise NotImplementedError
 
 
-class _TooLargeError(Exception):
-    pass
-
-
-_FAILURES: Final = (requests.RequestException, HTTPError, HTTPException, OSError, ValueError, _TooLargeError)
+_FAILURES: Final = (requests.RequestException, HTTPError, HTTPException, OSError, ValueError)
 
 
 class Transport:
@@ -224,7 +219,6 @@ class Transport:
         """One request. Errors are returned, to be raised outside: a chained one would drag headers along."""
         headers = {**self._headers, **({} if content is None else {"Content-Type": "application/json"}), **more}
         timeout = self._settings.timeout
-        deadline = self._clock() + timeout
         try:
             response = self._wire.request(
                 call.method,
@@ -234,30 +228,17 @@ class Transport:
                 auth=auth,
                 timeout=(min(timeout, _CONNECT_TIMEOUT), timeout),
                 verify=self._settings.ca_cert,
-                stream=True,
             )
-            with response:
-                return Answer(
-                    status=response.status_code,
-                    content_type=response.headers.get("Content-Type", ""),
-                    body=self._body(response, deadline),
-                    retry_after=response.headers.get("Retry-After", ""),
-                    date=response.headers.get("Date", ""),
-                    headers=response.headers,
-                )
         except _FAILURES as failure:
             return failed(call, self.endpoint, failure)
-
-    def _body(self, response: requests.Response, deadline: float) -> bytes:
-        """The body as it comes, piece by piece: a server that drips bytes resets every socket time-out, but not ours."""
-        body = bytearray()
-        while piece := response.raw.read1(_CHUNK, decode_content=True):
-            body += piece
-            if len(body) > _BODY_LIMIT:
-                raise _TooLargeError
-            if self._clock() > deadline:
-                raise requests.ReadTimeout
-        return bytes(body)
+        return Answer(
+            status=response.status_code,
+            content_type=response.headers.get("Content-Type", ""),
+            body=response.content,
+            retry_after=response.headers.get("Retry-After", ""),
+            date=response.headers.get("Date", ""),
+            headers=response.headers,
+        )
 
     def _said(self, answer: Answer, auth: Authenticator) -> str:
         """What the server says about its refusal, made safe to show. Nothing else of a body is ever quoted."""
@@ -310,7 +291,7 @@ def failed(call: Call, place: str, failure: Exception) -> ReconcilerError:  # no
         return RetryLater(f"{call} was not sent: {place} cannot be reached", hint=hint)
     if isinstance(failure, requests.Timeout | ReadTimeoutError):
         return unclear(call, f"{call} at {place} was not answered in time")
-    if isinstance(failure, _TooLargeError):
+    if isinstance(inner, AnswerTooLarge):
         return broken(call, f"{call} at {place} was answered with more than 64 MB", "check the endpoint")
     if isinstance(failure, _UNSENDABLE):
         return InvalidInput(f"{call} at {place} cannot be sent", hint="check the endpoint's spelling")

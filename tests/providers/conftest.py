@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -37,6 +39,8 @@ class Wire:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.requests: list[bytes] = []
         self.answers: list[bytes | None] = []
+        self.drips = False
+        """Whether answers come byte by byte, for as long as somebody listens."""
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -59,13 +63,23 @@ class Wire:
             with connection:
                 self.requests.append(connection.recv(65536))
                 answer = self.answers.pop(0) if self.answers else None
-                if answer:
+                if answer and self.drips:
+                    _drip(connection, answer)
+                elif answer:
                     connection.sendall(answer)
 
     def close(self) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._thread.join()
+
+
+def _drip(connection: socket.socket, answer: bytes) -> None:
+    with contextlib.suppress(OSError):
+        for byte in answer:
+            connection.sendall(bytes([byte]))
+            if select.select([connection], [], [], 0.01)[0]:
+                return
 
 
 @pytest.fixture

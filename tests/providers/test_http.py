@@ -17,6 +17,7 @@ import requests
 from requests import PreparedRequest
 from urllib3.exceptions import HTTPError
 
+from reconciler import pool
 from reconciler.emulator.server import Server
 from reconciler.errors import (
     AuthenticationFailed,
@@ -30,7 +31,6 @@ from reconciler.errors import (
     RetryLater,
     WriteRefused,
 )
-from reconciler.providers import http
 from reconciler.providers.answers import Call, Effect
 from reconciler.providers.base import ConnectionSettings
 from reconciler.providers.http import Authenticator, Retry, Transport, failed
@@ -282,20 +282,19 @@ def test_a_server_that_hangs_is_left(trend: Trend, connect: Callable[..., Transp
     assert impatient.calls == 3
 
 
-def test_a_server_that_drips_is_left(wire: Any, connect: Callable[..., Transport], fake_time: Any) -> None:
+def test_a_server_that_drips_is_left(wire: Any, connect: Callable[..., Transport]) -> None:
     """The time-out is for the whole answer, not for each byte of it."""
     wire.say("200 OK", "{}" + " " * 1000)
-    ticking = connect(wire.url, retry=Retry(attempts=1))
-    ticking._clock = iter(range(0, 10_000, 6)).__next__
+    wire.drips = True
     with pytest.raises(RetryLater, match="in time"):
-        ticking.send(CURRENT)
+        connect(wire.url, timeout=0.2, retry=Retry(attempts=1)).send(CURRENT)
 
 
 def test_an_endless_answer_is_left(
     wire: Any, connect: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody fills our memory."""
-    monkeypatch.setattr(http, "_BODY_LIMIT", 100)
+    monkeypatch.setattr(pool, "BODY_LIMIT", 100)
     wire.say("200 OK", "{}" + " " * 1000)
     with pytest.raises(ContractBroken, match="64 MB"):
         connect(wire.url).send(CURRENT)

@@ -190,28 +190,25 @@ def _watch_bytes(side: str) -> threading.local:
     import select
 
     within = threading.local()
-    connection = http.client.HTTPConnection
-    sending, reading = connection.send, connection.getresponse
+    connection, response = http.client.HTTPConnection, http.client.HTTPResponse
+    sending, reading = connection.send, response.begin
 
     def send(self: http.client.HTTPConnection, data: Any) -> None:
-        if getattr(within, "doomed", False) and isinstance(data, bytes):
-            headers = data.endswith(b"\r\n\r\n") and b"HTTP/1.1\r\n" in data
-            body_follows = b"content-length:" in data.lower() and b"content-length: 0" not in data.lower()
-            if not headers or not body_follows:
-                sending(self, data[: len(data) // 2])
-                _die()
+        if getattr(within, "doomed", False):
+            sending(self, data[: len(data) // 2])  # a request leaves in one piece
+            _die()
         sending(self, data)
 
-    def getresponse(self: http.client.HTTPConnection, *rest: Any, **more: Any) -> Any:
+    def begin(self: http.client.HTTPResponse) -> None:
         if getattr(within, "doomed", False):
-            select.select([self.sock], [], [], 10)
+            select.select([self.fp], [], [], 10)
             _die()
-        return reading(self, *rest, **more)
+        reading(self)
 
     if side == "half":
         connection.send = send  # type: ignore[method-assign]
     if side == "unread":
-        connection.getresponse = getresponse  # type: ignore[method-assign]
+        response.begin = begin  # type: ignore[method-assign]
     return within
 
 
