@@ -1,29 +1,32 @@
 """One request and its answer on one kept connection: urllib3's pools, without what they do anew for every single request.
 
-urllib3 makes the connections (addresses, TLS, certificates) and what goes through a proxy goes through it in full. On a
-connection of our own a request leaves in one piece, and the standard library's `HTTPResponse` reads the answer: its head,
-its length or chunks. An answer is read whole, within one time limit, so that a connection is never lent to anybody.
+urllib3 makes the connections: addresses, proxies and their tunnels, TLS, certificates. A request leaves in one piece, and
+the standard library's `HTTPResponse` reads the answer: its head, its length or chunks. An answer is read whole, within one
+time limit, so that a connection is never lent to anybody.
 
-`requests` turns the errors into its own; they are those of urllib3, raised where urllib3 would raise them.
+`requests` turns the errors into its own; they are those of urllib3. One that names the proxy, the connection or its TLS
+(`MaxRetryError`) means that nothing was sent; whatever happens after the first byte is a `ProtocolError` or a time-out.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import ssl
 import time
 import weakref
 from collections import deque
 from collections.abc import Mapping
-from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from socket import SocketIO
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -31,6 +34,7 @@ from urllib3.exceptions import (
     MaxRetryError,
     NewConnectionError,
     ProtocolError,
+    ProxyError,
     ReadTimeoutError,
     SSLError,
 )
@@ -44,6 +48,10 @@ if TYPE_CHECKING:
 BODY_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of an answer, unpacked. Nobody fills our memory."""
 _CHUNK: Final = 256 * 1024
+_GRAIN: Final = 0.1
+"""Seconds by which a time limit may be missed: to set a socket's for each request would cost a switch of threads."""
+_HUNG_UP: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
+"""What sending says when the other side has closed the connection; the last one on macOS."""
 
 
 class AnswerTooLarge(HTTPError):
@@ -64,31 +72,28 @@ class _Pool(HTTPConnectionPool):
     """The connections to one server, at most `maxsize` at once: who finds all of them in use waits."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        self._name = host if self.port in {None, self.ConnectionCls.default_port} else f"{host}:{self.port}"
+        super().__init__(*args, **{**options, "maxsize": 1})  # of urllib3's own queue, which goes unused
         self._turns = BoundedSemaphore(options["maxsize"])
         self._idle: deque[HTTPConnection] = deque()
         """The last one used is the next one: those that a busy moment needed grow old, and their servers close them."""
         weakref.finalize(self, _close, self._idle)
+        host = self.host.partition("%")[0].rstrip(".")
+        host = f"[{host}]" if ":" in host else host
+        self._name = host if self.port in {None, self.ConnectionCls.default_port} else f"{host}:{self.port}"
 
-    def urlopen(self, method: str, url: str, *args: Any, **how: Any) -> Any:
+    def urlopen(self, method: str, url: str, *_: Any, **how: Any) -> Any:
         """Send a request and return its `Answer`; urllib3's errors. Nothing is sent twice, and no redirect followed."""
         timeout: Timeout = how["timeout"]
+        through = url.startswith("/")  # a proxy that is asked for whole addresses stands at this connection's end
+        names = {"Host": self._name} if through else {"Host": urlsplit(url).netloc, **self.proxy_headers}
+        message = _message(method, url, {**names, **how["headers"]}, how["body"])
         with self._turns:
+            connection = self._kept() or self._connected(url, timeout, tunnel=through and self.proxy is not None)
             try:
-                if self.proxy is not None:
-                    return _whole(
-                        cast("urllib3.HTTPResponse", super().urlopen(method, url, *args, **how)), _until(timeout)
-                    )
-                message = _message(method, url, {"Host": self._name, **how["headers"]}, how["body"])
-                connection = self._kept() or self._connected(url, timeout)
-                return self._exchanged(connection, message, method, _until(timeout))
+                return self._exchanged(connection, message, method, cast("float", timeout.read_timeout))
             except TimeoutError as error:
                 raise ReadTimeoutError(self, url, "not answered in time") from error
-            except ssl.SSLError as error:
-                raise MaxRetryError(self, url, SSLError(error)) from error
-            except (HTTPException, OSError) as error:
+            except (HTTPException, OSError, ValueError) as error:
                 raise ProtocolError("Connection aborted.", error) from error
 
     def close(self) -> None:
@@ -97,62 +102,75 @@ class _Pool(HTTPConnectionPool):
         _close(self._idle)
 
     def _kept(self) -> HTTPConnection | None:
-        """A connection that the server has not closed meanwhile."""
+        """A connection on which nothing has come since its last answer, not even the server's good-bye."""
         while self._idle:
             try:
                 connection = self._idle.pop()
             except IndexError:  # somebody else was faster
                 break
-            if connection.is_connected:
+            if connection.is_connected and not getattr(connection.sock, "pending", int)():
                 return connection
             connection.close()
         return None
 
-    def _connected(self, url: str, timeout: Timeout) -> HTTPConnection:
+    def _connected(self, url: str, timeout: Timeout, *, tunnel: bool) -> HTTPConnection:
         connection = cast("HTTPConnection", self._new_conn())
         connection.timeout = cast("float", timeout.connect_timeout)
         problem: Exception
         try:
-            connection.connect()
-            connection.sock.settimeout(cast("float", timeout.read_timeout))
-        except TimeoutError:
-            problem = ConnectTimeoutError(self, "the TLS connection was not made in time")
-        except ssl.SSLError as error:
-            problem = SSLError(error)
-        except (NewConnectionError, ConnectTimeoutError) as error:
-            problem = error
-        except (HTTPException, OSError) as error:
-            problem = ProtocolError("Connection aborted.", error)
-        else:
-            return connection
-        connection.close()
-        raise problem if isinstance(problem, ProtocolError) else MaxRetryError(self, url, problem)
+            if tunnel:
+                self._prepare_proxy(connection)
+            else:
+                connection.connect()
+        except BaseException as error:
+            at_proxy = self.proxy is not None and not connection.has_connected_to_proxy
+            connection.close()
+            match error:
+                case NewConnectionError() | ConnectTimeoutError() | SSLError():
+                    problem = error
+                case TimeoutError():
+                    problem = ConnectTimeoutError(self, "the connection was not made in time")
+                case ssl.SSLError():
+                    problem = SSLError(error)
+                case OSError() | HTTPException():
+                    problem = NewConnectionError(connection, "the connection was not made")
+                    at_proxy = self.proxy is not None
+                case _:
+                    raise
+            if at_proxy:
+                problem = ProxyError("the proxy does not let us through", problem)
+            raise MaxRetryError(self, url, problem) from error
+        return connection
 
-    def _exchanged(self, connection: HTTPConnection, message: bytes, method: str, until: float) -> Answer:
+    def _exchanged(self, connection: HTTPConnection, message: bytes, method: str, seconds: float) -> Answer:
+        until = time.monotonic() + seconds
         try:
-            with suppress(
-                BrokenPipeError, ConnectionResetError
-            ):  # a server may answer and close before it has heard all
+            if connection.sock.gettimeout() != seconds:
+                connection.sock.settimeout(seconds)
+            try:
                 connection.send(message)
+            except OSError as error:  # a server may answer and close before it has heard everything
+                if error.errno not in _HUNG_UP:
+                    raise
             reading = HTTPResponse(cast("socket.socket", _Bounded(connection.sock, until)), method=method)
             reading.begin()
+            while reading.status < HTTPStatus.OK and reading.status != HTTPStatus.SWITCHING_PROTOCOLS:
+                reading.headers = None  # type: ignore[assignment]  # an interim answer: the real one follows
+                reading.begin()
             answer = _answer(reading, until)
         except BaseException:
             connection.close()
             raise
-        if reading.will_close:
+        if reading.will_close or reading.status == HTTPStatus.SWITCHING_PROTOCOLS:
             connection.close()
         else:
             self._idle.append(connection)
         return answer
 
 
-class _TLSPool(_Pool, HTTPSConnectionPool):
-    pass
-
-
-POOLS: Final = {"http": _Pool, "https": _TLSPool}
-"""By scheme, as urllib3's `PoolManager` wants them."""
+def leaner(pools: Mapping[str, type]) -> dict[str, type]:
+    """The pool classes of one of urllib3's managers, by scheme, each with this way of sending."""
+    return {scheme: type(kind.__name__, (_Pool, kind), {}) for scheme, kind in pools.items()}
 
 
 class _Bounded:
@@ -172,8 +190,11 @@ class _Reader(SocketIO):
         self._until = until
 
     def readinto(self, buffer: Any) -> int | None:
-        if time.monotonic() > self._until:
+        left = self._until - time.monotonic()
+        if left <= 0:
             raise TimeoutError
+        if self._sock.gettimeout() - left > _GRAIN:  # type: ignore[attr-defined]
+            self._sock.settimeout(left)  # type: ignore[attr-defined]
         return super().readinto(buffer)
 
 
@@ -182,39 +203,36 @@ def _close(connections: deque[HTTPConnection]) -> None:
         connections.pop().close()
 
 
-def _until(timeout: Timeout) -> float:
-    return time.monotonic() + cast("float", timeout.read_timeout)
-
-
 def _message(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
-    head = "\r\n".join([f"{method} {url} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""])
+    lines = [f"{method} {url} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    if any("\n" in line or "\r" in line for line in lines):
+        raise InvalidHeader("a header would end before its value does")
     try:
-        return head.encode("latin-1") + (body or b"")
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
     except UnicodeEncodeError:
         raise InvalidHeader("a header holds characters that cannot be sent") from None
 
 
 def _answer(reading: HTTPResponse, until: float) -> Answer:
+    if len(set(reading.headers.get_all("Content-Length", ()))) > 1:
+        raise HTTPException("an answer of two lengths")
     if reading.length is not None and reading.length > BODY_LIMIT:
         raise AnswerTooLarge
     body = reading.read(None if reading.length is not None else BODY_LIMIT + 1)
     if len(body) > BODY_LIMIT:
         raise AnswerTooLarge
-    if body and reading.headers.get("Content-Encoding"):
-        packed = urllib3.HTTPResponse(io.BytesIO(body), dict(reading.headers), reading.status, preload_content=False)
-        return _whole(packed, until)
-    return Answer(reading.status, cast("Mapping[str, str]", reading.headers), body)
+    headers = cast("Mapping[str, str]", reading.headers)
+    if body and headers.get("Content-Encoding"):
+        body = _unpacked(urllib3.HTTPResponse(io.BytesIO(body), dict(headers.items()), preload_content=False), until)
+    return Answer(reading.status, headers, body)
 
 
-def _whole(response: urllib3.HTTPResponse, until: float) -> Answer:
-    """A response of urllib3's, read to its end and unpacked."""
+def _unpacked(response: urllib3.HTTPResponse, until: float) -> bytes:
     body = bytearray()
-    with closing(response):
-        while piece := response.read1(_CHUNK, decode_content=True):
-            body += piece
-            if len(body) > BODY_LIMIT:
-                raise AnswerTooLarge
-            if time.monotonic() > until:
-                raise TimeoutError
-        response.release_conn()
-    return Answer(response.status, response.headers, bytes(body))
+    while piece := response.read1(_CHUNK, decode_content=True):
+        body += piece
+        if len(body) > BODY_LIMIT:
+            raise AnswerTooLarge
+        if time.monotonic() > until:
+            raise TimeoutError
+    return bytes(body)

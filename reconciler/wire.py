@@ -18,9 +18,9 @@ from urllib.parse import urlencode
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import check_header_validity
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, LocationValueError
 
-from reconciler.pool import POOLS
+from reconciler.pool import leaner
 
 if TYPE_CHECKING:
     from requests.structures import CaseInsensitiveDict
@@ -90,7 +90,11 @@ class Wire(requests.Session):
             if allow_redirects and response.status_code in _REDIRECTS:
                 request.prepare_cookies(self.cookies)
                 response = [response, *self.resolve_redirects(response, request, **how)][-1]
-        except HTTPError as problem:
+        except requests.RequestException:
+            raise
+        except LocationValueError as problem:
+            raise requests.exceptions.InvalidURL(problem) from None
+        except (HTTPError, ValueError) as problem:
             raise requests.exceptions.ContentDecodingError(problem) from None
         return response
 
@@ -115,7 +119,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.poolmanager.pool_classes_by_scheme = POOLS
+        self.poolmanager.pool_classes_by_scheme = leaner(self.poolmanager.pool_classes_by_scheme)
         self._pools: dict[str, ConnectionPool] = {}
         self._by_path: set[str] = set()
         """The servers that are asked for paths, not for whole URLs as some proxies are."""
@@ -141,8 +145,10 @@ class _Adapter(HTTPAdapter):
         """Done when the pool was made."""
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        known = proxy in self.proxy_manager
         manager = super().proxy_manager_for(proxy, **options)
-        manager.pool_classes_by_scheme = POOLS
+        if not known:
+            manager.pool_classes_by_scheme = leaner(manager.pool_classes_by_scheme)
         return manager
 
     def close(self) -> None:
@@ -158,7 +164,7 @@ class _Adapter(HTTPAdapter):
 
 
 def _parts(request: requests.PreparedRequest) -> tuple[str, str]:
-    """The server and the path with its query."""
-    url = str(request.url)
+    """The server and the path with its query; a fragment is nobody's business but the browser's."""
+    url = str(request.url).partition("#")[0]
     end = url.find("/", url.index("://") + 3)
     return (url[:end], url[end:]) if end > 0 else (url, "/")

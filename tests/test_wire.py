@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import requests
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
 from reconciler import pool
 from reconciler.wire import Wire
@@ -208,7 +209,9 @@ def test_another_server_is_called_by_its_own_name(served: Served) -> None:
 def test_a_server_is_called_by_its_name(scheme: str, port: int | None, name: str) -> None:
     """The `Host` as browsers write it: brackets for IPv6, and no port that goes without saying."""
     host = "::1" if "::1" in name else name
-    assert pool.POOLS[scheme](host, port, maxsize=1)._name == name
+    kinds = pool.leaner({"http": HTTPConnectionPool, "https": HTTPSConnectionPool})
+    with kinds[scheme](host, port, maxsize=1) as made:
+        assert made._name == name
 
 
 def test_a_body_that_breaks_off_is_an_error(served: Served) -> None:

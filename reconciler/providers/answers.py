@@ -180,7 +180,7 @@ def refusal(call: Call, answer: Answer, place: str, message: str) -> ReconcilerE
         case _ if 500 <= status < 600:
             return unclear(call, what)
         case _:
-            return ContractBroken(what, hint=_BETWEEN)
+            return broken(call, what, _BETWEEN)
 
 
 def _client_error(answer: Answer, what: str) -> ReconcilerError:
