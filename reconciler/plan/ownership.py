@@ -39,6 +39,16 @@ class Ownership:
                 if item.mark is not None and item.mark.estate == owner_tag:
                     self._by_nonce[kind].setdefault(item.mark.nonce, []).append(item)
         self._claimed = self._claims()
+        self._nonces = frozenset(self._known_nonces())
+        self._orphans: dict[Kind, list[Observed]] = {}
+
+    def _known_nonces(self) -> Iterator[str]:
+        for record in self.records.values():
+            yield record.nonce
+            if record.previous is not None:
+                yield record.previous.nonce
+        for intent in self.intents.values():
+            yield intent.nonce
 
     def _claims(self) -> dict[Kind, set[str]]:
         claimed: dict[Kind, set[str]] = {kind: set() for kind in Kind}
@@ -101,18 +111,17 @@ class Ownership:
 
         A copy that somebody made of one of our objects carries a nonce that is known: it is not an orphan but foreign.
         """
-        known = {record.nonce for record in self.records.values()}
-        known |= {record.previous.nonce for record in self.records.values() if record.previous is not None}
-        known |= {intent.nonce for intent in self.intents.values()}
-        return [
-            item
-            for item in self._by_id[kind].values()
-            if item.mark is not None
-            and not item.builtin
-            and item.mark.estate == self._tag
-            and item.mark.nonce not in known
-            and not self.is_ours(item)
-        ]
+        if kind not in self._orphans:
+            self._orphans[kind] = [
+                item
+                for item in self._by_id[kind].values()
+                if item.mark is not None
+                and not item.builtin
+                and item.mark.estate == self._tag
+                and item.mark.nonce not in self._nonces
+                and not self.is_ours(item)
+            ]
+        return self._orphans[kind]
 
     def foreign(self, kind: Kind) -> list[Observed]:
         """Objects that are not ours, the vendor's own left out: what a report calls unmanaged."""

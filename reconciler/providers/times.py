@@ -29,7 +29,7 @@ def from_text(text: str | None) -> datetime | None:
 
 def from_milliseconds(value: object, beyond: datetime | None = LAST_SECOND) -> datetime | None:
     """Milliseconds since 1970; None for absent, null, 0 and what is no number; `beyond` for what no calendar has."""
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+    if type(value) is not int or value <= 0:  # a bool is no number here
         return None
     try:
         return datetime.fromtimestamp(value // 1000, UTC)

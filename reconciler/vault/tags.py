@@ -37,10 +37,11 @@ def tombstone(revoked: Revoked, tenant: str, key: str) -> dict[str, str]:
 
 def revoked_of(secret: SecretMetadata, tenant: str, names: Collection[str]) -> Revoked | None:
     """The tombstone of a key of that name, unless a secret has been written there since."""
-    if not _is_of(secret, tenant, names):
+    text = secret.custom.get(_AT)
+    if not text or not _is_of(secret, tenant, names):
         return None
     try:
-        at = datetime.fromisoformat(secret.custom.get(_AT, ""))
+        at = datetime.fromisoformat(text)
     except ValueError:
         return None
     if at.tzinfo is None or (secret.live and secret.updated is not None and secret.updated > at):
