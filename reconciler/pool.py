@@ -87,10 +87,14 @@ class _Pool(HTTPConnectionPool):
         through = url.startswith("/")  # a proxy that is asked for whole addresses stands at this connection's end
         names = {"Host": self._name} if through else {"Host": urlsplit(url).netloc, **self.proxy_headers}
         message = _message(method, url, {**names, **how["headers"]}, how["body"])
+        until = time.monotonic() + cast("float", timeout.read_timeout)
         with self._turns:
             connection = self._kept() or self._connected(url, timeout, tunnel=through and self.proxy is not None)
+            if time.monotonic() > until:
+                connection.close()
+                raise MaxRetryError(self, url, ConnectTimeoutError(self, "the connection was not there in time"))
             try:
-                return self._exchanged(connection, message, method, cast("float", timeout.read_timeout))
+                return self._exchanged(connection, message, method, until)
             except TimeoutError as error:
                 raise ReadTimeoutError(self, url, "not answered in time") from error
             except (HTTPException, OSError, ValueError) as error:
@@ -142,11 +146,9 @@ class _Pool(HTTPConnectionPool):
             raise MaxRetryError(self, url, problem) from error
         return connection
 
-    def _exchanged(self, connection: HTTPConnection, message: bytes, method: str, seconds: float) -> Answer:
-        until = time.monotonic() + seconds
+    def _exchanged(self, connection: HTTPConnection, message: bytes, method: str, until: float) -> Answer:
         try:
-            if connection.sock.gettimeout() != seconds:
-                connection.sock.settimeout(seconds)
+            _limit(connection.sock, until)
             try:
                 connection.send(message)
             except OSError as error:  # a server may answer and close before it has heard everything
@@ -190,12 +192,17 @@ class _Reader(SocketIO):
         self._until = until
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        if self._sock.gettimeout() - left > _GRAIN:  # type: ignore[attr-defined]
-            self._sock.settimeout(left)  # type: ignore[attr-defined]
+        _limit(self._sock, self._until)  # type: ignore[attr-defined]
         return super().readinto(buffer)
+
+
+def _limit(sock: socket.socket, until: float) -> None:
+    """Let a socket wait no longer than until then; TimeoutError when that is over."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    if abs((sock.gettimeout() or 0.0) - left) > _GRAIN:
+        sock.settimeout(left)
 
 
 def _close(connections: deque[HTTPConnection]) -> None:

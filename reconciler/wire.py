@@ -64,8 +64,8 @@ class Wire(requests.Session):
     ) -> requests.Response:
         """Send one request and read its answer; requests' own errors.
 
-        `timeout`: seconds for connecting, and for everything after that up to the answer's last byte. `verify` and
-        `proxies` count at the first request, for they never change.
+        `timeout`: seconds for connecting, and for everything up to the answer's last byte, waiting for a connection and
+        connecting included. `verify` and `proxies` count at the first request, for they never change.
         """
         if not url.isascii() or not url.isprintable() or " " in url:
             raise requests.exceptions.InvalidURL("an address holds characters that must be encoded")

@@ -345,6 +345,43 @@ def test_the_time_limit_is_for_everything(wire: Wire) -> None:
         over.set()
 
 
+def test_waiting_for_a_connection_counts_and_sends_nothing() -> None:
+    """Who could not be served within the limit has not been: a lease that was looked at before is over by then."""
+    go, asked = threading.Event(), threading.Event()
+
+    def slow(server: Scripted, connection: socket.socket) -> None:
+        while True:
+            server.hear(connection)
+            asked.set()
+            go.wait(5)
+            connection.sendall(OK)
+
+    with scripted(slow) as server, Wire(1) as wire:
+        wire.trust_env = False
+        first = threading.Thread(target=post, args=(wire, server.url))
+        first.start()
+        assert asked.wait(5)
+        second: list[BaseException] = []
+
+        def late() -> None:
+            try:
+                post(wire, server.url, seconds=0.05)
+            except requests.RequestException as problem:
+                second.append(problem)
+
+        waiting = threading.Thread(target=late)
+        waiting.start()
+        waiting.join(0.1)
+        go.set()
+        first.join()
+        waiting.join()
+        wire.close()
+    (problem,) = second
+    assert isinstance(problem, requests.ConnectTimeout)
+    not_sent_for_both(problem)
+    assert len(server.heard) == 1
+
+
 def test_a_kept_connection_has_the_whole_time_again(wire: Wire) -> None:
     """What was left for the last answer's end is not the next one's limit."""
     go = threading.Event()
