@@ -18,6 +18,7 @@ import weakref
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from socket import SocketIO
@@ -172,7 +173,13 @@ class _Pool(HTTPConnectionPool):
 
 def leaner(pools: Mapping[str, type]) -> dict[str, type]:
     """The pool classes of one of urllib3's managers, by scheme, each with this way of sending."""
-    return {scheme: type(kind.__name__, (_Pool, kind), {}) for scheme, kind in pools.items()}
+    return {scheme: _leaner(kind) for scheme, kind in pools.items()}
+
+
+@cache
+def _leaner(kind: type) -> type:
+    """Made once for all sessions: every tenant has one."""
+    return type(kind.__name__, (_Pool, kind), {})
 
 
 class _Bounded:

@@ -84,7 +84,7 @@ class Wire(requests.Session):
         for name, value in request.headers.items():
             if value[:1].isspace() or not value.isprintable():
                 check_header_validity((name, value))
-        how = {**self._settings, "timeout": timeout, "stream": True}
+        how = {**self._settings, "timeout": timeout}
         try:
             response = self.get_adapter(url).send(request, **how)
             if allow_redirects and response.status_code in _REDIRECTS:

@@ -23,7 +23,7 @@ def differences(found: Fields, wanted: Fields, applied: Mapping[str, str], unrea
     An unreadable field that was not found counts as changed if it is not what was last asked for: `applied` has the
     digests of that.
     """
-    hidden = sorted(name for name in unreadable if name in wanted and name not in found) if unreadable else ()
+    hidden = sorted(name for name in unreadable if name in wanted and name not in found)
     told = {name: value for name, value in wanted.items() if name not in hidden} if hidden else wanted
     found_changes = list(changes(found, told))
     for name in hidden:

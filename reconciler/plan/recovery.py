@@ -30,9 +30,7 @@ def recover(key: KeyPlan, intent: Intent) -> None:
         return
     if created is None:
         key.left_behind = path if stored else None
-        due = (
-            intent.handoff is not None and intent.handoff.rotation
-        )  # all the same, and with the overlap that is its own
+        due = intent.handoff is not None and intent.handoff.rotation  # all the same, with the overlap that is its own
         key.superseded = stored and key.record is not None and not due
         if intent.handoff is not None:
             # Nothing died: a person was asked, and what is wanted now decides whether that still stands. Or somebody died

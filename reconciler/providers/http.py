@@ -22,7 +22,7 @@ from urllib.parse import quote
 import requests
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 
 from reconciler.errors import (
     AuthenticationFailed,
@@ -289,7 +289,7 @@ def failed(call: Call, place: str, failure: Exception) -> ReconcilerError:  # no
     if isinstance(failure, requests.ConnectTimeout) or isinstance(reason, NewConnectionError | ConnectTimeoutError):
         hint = "check the endpoint, and whether this machine may reach it"
         return RetryLater(f"{call} was not sent: {place} cannot be reached", hint=hint)
-    if isinstance(failure, requests.Timeout | ReadTimeoutError):
+    if isinstance(failure, requests.Timeout):
         return unclear(call, f"{call} at {place} was not answered in time")
     if isinstance(inner, AnswerTooLarge):
         return broken(call, f"{call} at {place} was answered with more than 64 MB", "check the endpoint")

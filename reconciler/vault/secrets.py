@@ -74,7 +74,7 @@ class SecretStore:
     def metadata_of(self, paths: Collection[VaultPath]) -> dict[VaultPath, SecretMetadata]:
         """The same for many entries, by folder where the server can (OpenBao), else one by one, side by side."""
         folders: dict[tuple[str, str], list[VaultPath]] = defaultdict(list)
-        for path in sorted(set(paths), key=lambda path: (path.mount, path.path)):
+        for path in sorted(set(paths)):
             api_path(path, "metadata")
             folders[path.mount, path.path.rpartition("/")[0]].append(path)
         for mount in sorted({mount for mount, _ in folders}):
